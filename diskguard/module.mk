@@ -1,0 +1,2 @@
+programs += diskguard
+diskguard_src := $(wildcard diskguard/*.c)

@@ -1,0 +1,2 @@
+programs += peerd
+peerd_src := $(wildcard peerd/*.c)

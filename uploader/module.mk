@@ -1,0 +1,2 @@
+programs += uploader
+uploader_src := $(wildcard uploader/*.c)

@@ -1,0 +1,2 @@
+programs += walwriter
+walwriter_src := $(wildcard walwriter/*.c)
