@@ -36,10 +36,13 @@ programs     :=
 unit_tests   :=
 all_extra    :=
 check_extra  :=
-include $(wildcard */module.mk)
+codec_obj := $(BUILD)/obj/common/segment/codec_$(CODEC).o
+common_a  := $(BUILD)/lib/libspillway.a
+include $(filter-out tests/module.mk,$(wildcard */module.mk)) tests/module.mk
 
 bins := $(programs:%=$(BUILD)/bin/%)
-all: $(bins) $(all_extra)  ## build everything to build/bin/ (the default)
+mans := $(patsubst %,$(BUILD)/man/%.1,$(filter-out adxsim,$(programs)))
+all: $(bins) $(mans) $(all_extra)  ## build everything to build/bin/ (the default)
 
 # Objects of another flavour (sanitizer, codec, compiler) are never mixed.
 flavour := $(CC) $(CODEC) $(SANITIZE) $(VERSION)
@@ -51,8 +54,6 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flavour
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $($(subst /,_,$*)_CFLAGS) -MMD -MP -c -o $@ $<
 
-codec_obj := $(BUILD)/obj/common/segment/codec_$(CODEC).o
-common_a  := $(BUILD)/lib/libspillway.a
 $(common_a): $(common_src:%.c=$(BUILD)/obj/%.o)
 	@mkdir -p $(@D); rm -f $@
 	ar rcs $@ $^
@@ -67,6 +68,11 @@ $(BUILD)/bin/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter %/main.c,$($(1)_src)
 	$(CC) $(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LIBS)
 endef
 $(foreach p,$(programs),$(eval $(call program_rules,$(p))))
+
+# The table of keys is help and manual as well.
+$(BUILD)/man/%.1: $(BUILD)/bin/%
+	@mkdir -p $(@D)
+	$< --man >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

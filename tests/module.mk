@@ -22,7 +22,7 @@ $(BUILD)/tests/$(1).$(2): $(BUILD)/obj/tests/unit/$(1).o $(common_a) $(BUILD)/ob
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS)
 endef
-$(foreach t,$(patsubst tests/unit/%.c,%,$(filter-out tests/unit/segment/%,$(unit_src))),$(eval $(call unit_rules,$(t))))
+$(foreach t,$(patsubst tests/unit/%.c,%,$(filter-out tests/unit/segment/% tests/unit/adxsim/%,$(unit_src))),$(eval $(call unit_rules,$(t))))
 $(foreach c,$(codecs),$(foreach t,$(patsubst tests/unit/%.c,%,$(filter tests/unit/segment/%,$(unit_src))),$(eval $(call codec_unit_rules,$(t),$(c)))))
 
 tests: $(unit_bins)  ## build the unit tests and test programs

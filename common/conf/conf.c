@@ -184,7 +184,7 @@ static int load_environment(struct conf *conf, struct err *err)
         char variable[64];
         env_name(conf_key((enum conf_id)i)->name, variable);
         const char *text = getenv(variable);
-        if (!text || !(conf_key((enum conf_id)i)->programs & conf->about->bit))
+        if (!text || !((conf_key((enum conf_id)i)->programs | CONF_S) & conf->about->bit))
             continue;
         int rc = load_env_value(conf, (enum conf_id)i, variable, text, err);
         if (rc)

@@ -4,11 +4,18 @@
 
 enum { WIDTH = 100, INDENT = 8 };
 
-/* `text` in lines of at most WIDTH characters, each indented. Newlines in it are kept. */
+/* `text` in lines of at most WIDTH characters, each indented. Newlines in it are kept, and so are lines that begin with a
+ * blank: they are tables. */
 static void print_wrapped(FILE *out, const char *text, int indent)
 {
     int column = 0;
     while (*text) {
+        if (!column && *text == ' ') {
+            int len = (int)strcspn(text, "\n");
+            fprintf(out, "%.*s", len, text);
+            text += len;
+            continue;
+        }
         if (*text == '\n') {
             fputc('\n', out);
             column = 0;
@@ -67,28 +74,57 @@ void conf_print_help(FILE *out, const struct conf_about *about)
     fprintf(out, "\nExamples:\n%s", about->examples);
 }
 
-/* Roff wants a dot or an apostrophe at the start of a line, and every backslash and dash, escaped. */
-static void print_roff(FILE *out, const char *text)
+/* One line of `len` bytes. Roff wants a dot or an apostrophe at its start, and every backslash and dash, escaped. */
+static void print_roff_line(FILE *out, const char *text, size_t len)
 {
-    for (bool at_start = true; *text; text++) {
-        if (at_start && (*text == '.' || *text == '\''))
-            fputs("\\&", out);
+    if (len && (*text == '.' || *text == '\''))
+        fputs("\\&", out);
+    for (; len; text++, len--) {
         if (*text == '\\')
             fputs("\\e", out);
         else if (*text == '-')
             fputs("\\-", out);
         else
             fputc(*text, out);
-        at_start = *text == '\n';
     }
     fputc('\n', out);
 }
 
-static void print_block(FILE *out, const char *heading, const char *text)
+/* Paragraphs are filled; lines that begin with a blank are tables and stay as they are. */
+static void print_roff(FILE *out, const char *text)
 {
-    fprintf(out, ".SH %s\n.nf\n", heading);
+    bool is_table = false;
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        if (len && (*text == ' ') != is_table) {
+            is_table = !is_table;
+            fputs(is_table ? ".nf\n" : ".fi\n", out);
+        }
+        if (len)
+            print_roff_line(out, text, len);
+        else
+            fputs(".PP\n", out);
+        text += len + (text[len] == '\n');
+    }
+    if (is_table)
+        fputs(".fi\n", out);
+}
+
+static void print_section(FILE *out, const char *heading, const char *text)
+{
+    fprintf(out, ".SH %s\n", heading);
     print_roff(out, text);
-    fputs(".fi\n", out);
+}
+
+static void print_man_flag(FILE *out, const struct conf_key *key)
+{
+    fputs(".TP\n.BI \\-\\-", out);
+    for (const char *c = key->name; *c; c++)
+        fputs((const char[]){*c == '-' ? '\\' : *c, *c == '-' ? '-' : '\0', '\0'}, out);
+    fprintf(out, " \" %s\"\n", key->argument);
+    print_roff(out, key->help);
+    if (key->fallback && key->type != TYPE_FLAG)
+        fprintf(out, "Default: %s.\n", key->fallback);
 }
 
 void conf_print_man(FILE *out, const struct conf_about *about)
@@ -96,24 +132,13 @@ void conf_print_man(FILE *out, const struct conf_about *about)
     fprintf(out, ".TH %s 1 \"\" \"spillway %s\"\n.SH NAME\n%s \\- %s\n", about->program, SPILLWAY_VERSION,
             about->program, about->summary);
     fprintf(out, ".SH SYNOPSIS\n.B %s\n[flags] ", about->program);
-    print_roff(out, about->usage);
-    fputs(".SH DESCRIPTION\n", out);
-    print_roff(out, about->text);
+    print_roff_line(out, about->usage, strlen(about->usage));
+    print_section(out, "DESCRIPTION", about->text);
     fputs(".SH OPTIONS\n", out);
-    for (size_t i = 0; i < CONF_KEYS; i++) {
-        const struct conf_key *key = conf_key((enum conf_id)i);
-        if (!(key->programs & about->bit))
-            continue;
-        fputs(".TP\n.B \\-\\-", out);
-        print_roff(out, key->name);
-        if (*key->argument)
-            fprintf(out, ".I %s\n", key->argument);
-        if (key->fallback && key->type != TYPE_FLAG)
-            fprintf(out, "(default %s)\n", key->fallback);
-        fputs(".br\n", out);
-        print_roff(out, key->help);
-    }
-    print_block(out, "COMMON OPTIONS", common_flags);
-    print_block(out, "EXIT STATUS", exit_codes);
-    print_block(out, "EXAMPLES", about->examples);
+    for (size_t i = 0; i < CONF_KEYS; i++)
+        if (conf_key((enum conf_id)i)->programs & about->bit)
+            print_man_flag(out, conf_key((enum conf_id)i));
+    print_section(out, "COMMON OPTIONS", common_flags);
+    print_section(out, "EXIT STATUS", exit_codes);
+    print_section(out, "EXAMPLES", about->examples);
 }

@@ -1,0 +1,162 @@
+#include <errno.h>
+#include <jansson.h>
+
+#include "common/base/clock.h"
+#include "common/base/exit.h"
+#include "common/base/units.h"
+#include "common/cli/command.h"
+#include "common/cli/inventory.h"
+#include "common/control/client.h"
+#include "common/control/message.h"
+#include "common/segment/flake.h"
+
+enum { ANSWER_MS = 1000 };
+
+static json_t *ask_program(const struct cli *cli, const char *program)
+{
+    json_t *request = message_request("status"), *reply;
+    struct err err;
+    int rc = ctl_ask_once(&cli->spool, program, request, ANSWER_MS, &reply, &err);
+    json_decref(request);
+    if (rc == 0) {
+        json_object_del(reply, "v");
+        json_object_del(reply, "ok");
+        json_object_set_new(reply, "running", json_true());
+        return reply;
+    }
+    json_decref(reply);
+    return rc == -ENOENT ? json_pack("{s:b}", "running", 0) : json_pack("{s:b, s:s}", "running", 0, "error", err.text);
+}
+
+/* The sum of one queue's segments of one database: entries come sorted so that those are neighbours. */
+static int compare_places(const void *left, const void *right)
+{
+    const struct inventory_entry *a = left, *b = right;
+    if (a->queue != b->queue)
+        return (int)a->queue - (int)b->queue;
+    int order = strcmp(a->db, b->db);
+    if (order == 0 && a->id != b->id)
+        order = a->id < b->id ? -1 : 1;
+    return order;
+}
+
+static json_t *sum_up(const struct inventory_entry *entries, size_t count)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += entries[i].bytes;
+    char db[NAME_FILE_MAX_BYTES + 1];
+    if (name_decode(entries->db, strlen(entries->db), db, sizeof db) != NAME_OK)
+        snprintf(db, sizeof db, "%.*s", NAME_FILE_MAX_BYTES, entries->db);
+    struct flake oldest;
+    flake_decompose(entries->id, &oldest);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "queue", spool_queue_name(entries->queue), "db", db, "segments",
+                     (json_int_t)count, "bytes", (json_int_t)bytes, "oldest_ms",
+                     (json_int_t)(entries->id ? wall_now_ms() - (int64_t)oldest.unix_ms : 0));
+}
+
+static int sum_queues(const struct cli *cli, json_t *queues)
+{
+    static const struct inventory_filter any;
+    struct inventory inventory = {0};
+    int rc = inventory_add(&inventory, &cli->spool, &any);
+    if (rc == 0 && inventory.count)
+        qsort(inventory.entries, inventory.count, sizeof *inventory.entries, compare_places);
+    for (size_t i = 0, n; rc == 0 && i < inventory.count; i += n) {
+        const struct inventory_entry *first = &inventory.entries[i];
+        for (n = 1; i + n < inventory.count && first[n].queue == first->queue && strcmp(first[n].db, first->db) == 0;)
+            n++;
+        rc = json_array_append_new(queues, sum_up(first, n)) ? -ENOMEM : 0;
+    }
+    inventory_fini(&inventory);
+    return rc;
+}
+
+static void print_program(const char *name, const json_t *program)
+{
+    char uptime[UNITS_TEXT_BYTES];
+    if (json_is_true(json_object_get(program, "running")))
+        printf("%-10s  up    pid %-8lld %s%s\n", name, (long long)message_number(program, "pid", 0),
+               units_format_time(message_number(program, "uptime_ms", 0), uptime),
+               json_is_true(json_object_get(program, "draining")) ? ", draining" : "");
+    else if (strcmp(name, "walwriter") != 0) /* which need not be a daemon */
+        printf("%-10s  down  %s\n", name, message_text(program, "error", ""));
+}
+
+static void print_disk(const json_t *guard)
+{
+    if (!json_is_true(json_object_get(guard, "running")))
+        return;
+    char used[UNITS_TEXT_BYTES], limit[UNITS_TEXT_BYTES], leased[UNITS_TEXT_BYTES];
+    int64_t used_bytes = message_number(guard, "used_bytes", 0), limit_bytes = message_number(guard, "limit_bytes", 0);
+    const char *reason = message_text(guard, "reason", "");
+    printf("\ndisk: %s of %s used (%.1f %%), %s leased, pressure %s%s%s\n", units_format_size(used_bytes, used),
+           units_format_size(limit_bytes, limit), limit_bytes ? 100.0 * (double)used_bytes / (double)limit_bytes : 0.0,
+           units_format_size(message_number(guard, "outstanding_bytes", 0), leased),
+           message_text(guard, "pressure", "unknown"), *reason ? ", because of " : "", reason);
+}
+
+static void print_queues(const json_t *queues)
+{
+    size_t i;
+    json_t *queue;
+    printf("\n%-10s  %-20s  %9s  %11s  %9s\n", "QUEUE", "DATABASE", "SEGMENTS", "SIZE", "OLDEST");
+    json_array_foreach(queues, i, queue)
+    {
+        char bytes[UNITS_TEXT_BYTES], oldest[UNITS_TEXT_BYTES];
+        printf("%-10s  %-20s  %9lld  %11s  %9s\n", message_text(queue, "queue", ""), message_text(queue, "db", ""),
+               (long long)message_number(queue, "segments", 0),
+               units_format_size(message_number(queue, "bytes", 0), bytes),
+               units_format_time(message_number(queue, "oldest_ms", 0), oldest));
+    }
+    if (!json_array_size(queues))
+        puts("(nothing waits)");
+}
+
+static void print_databases(const json_t *uploader)
+{
+    size_t i;
+    json_t *db;
+    const json_t *databases = json_object_get(uploader, "databases");
+    if (!json_array_size(databases))
+        return;
+    printf("\n%-20s  %-12s  %12s  %s\n", "UPLOADS TO", "HEALTH", "ROWS SENT", "TARGET");
+    json_array_foreach(databases, i, db)
+    {
+        printf("%-20s  %-12s  %12lld  %s\n", message_text(db, "db", ""), message_text(db, "health", "unknown"),
+               (long long)message_number(db, "rows_uploaded", 0), message_text(db, "target", ""));
+        const char *error = message_text(db, "last_error", "");
+        if (*error)
+            printf("%-20s  last error: %s\n", "", error);
+    }
+}
+
+static void print_all(const struct cli *cli, const json_t *programs, const json_t *queues)
+{
+    printf("spool %s\n\n", cli->spool.path);
+    for (size_t i = 0; cli_daemons[i]; i++)
+        print_program(cli_daemons[i], json_object_get(programs, cli_daemons[i]));
+    print_disk(json_object_get(programs, "diskguard"));
+    print_queues(queues);
+    print_databases(json_object_get(programs, "uploader"));
+}
+
+int cmd_status(struct cli *cli)
+{
+    json_t *programs = json_object(), *queues = json_array();
+    for (size_t i = 0; cli_daemons[i]; i++)
+        json_object_set_new(programs, cli_daemons[i], ask_program(cli, cli_daemons[i]));
+    int rc = sum_queues(cli, queues);
+    if (rc == 0 && cli->is_json) {
+        json_t *all = json_pack("{s:s, s:O, s:O}", "spool", cli->spool.path, "programs", programs, "queues", queues);
+        char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+        rc = text ? puts(text) < 0 : -ENOMEM;
+        free(text);
+        json_decref(all);
+    } else if (rc == 0) {
+        print_all(cli, programs, queues);
+    }
+    json_decref(programs);
+    json_decref(queues);
+    return rc < 0 ? cli_fail(EXIT_TROUBLE, "spool %s: cannot be listed: %s", cli->spool.path, strerror(-rc)) : EXIT_DONE;
+}

@@ -1,0 +1,29 @@
+/* What the commands of `spillway` share. Each command is one file with one function, listed in main.c. */
+#ifndef SPILLWAY_CLI_COMMAND_H
+#define SPILLWAY_CLI_COMMAND_H
+
+#include <stdbool.h>
+
+#include "common/conf/conf.h"
+#include "common/spool/spool.h"
+
+struct cli {
+    const struct conf *conf;
+    struct spool spool; /* opened for reading, when the command wants it */
+    bool is_json;
+    char *const *words; /* after the command's own name */
+    size_t word_count;
+};
+
+/* Returns the exit code. */
+typedef int cli_command(struct cli *cli);
+
+cli_command cmd_status, cmd_ls, cmd_cat, cmd_verify, cmd_conf, cmd_metrics, cmd_events;
+
+/* Say why the command cannot go on, on stderr; returns `code`. */
+int cli_fail(int code, const char *format, ...) PRINTF(2, 3);
+
+/* The programs that answer on control sockets, ended by NULL, in the order of the pipeline. */
+extern const char *const cli_daemons[];
+
+#endif
