@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/control/message.h"
 
-enum { SERVED_AT_ONCE = 64 };
+enum { SERVED_AT_ONCE = 64, SEND_MS = 200 };
 
 struct ctl_server {
     nng_socket socket;
@@ -32,6 +32,9 @@ static int listen_on(struct ctl_server *server, const char *url)
     if (rc)
         return rc;
     rc = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
+    /* A connection is for a moment still busy with the reply before; one that stays so has an asker who does not read. */
+    if (rc == 0)
+        rc = nng_socket_set_ms(server->socket, NNG_OPT_SENDTIMEO, SEND_MS);
     if (rc == 0 && server->gone)
         rc = nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, pipe_removed, server);
     if (rc == 0)
@@ -107,7 +110,7 @@ static void send_reply(const struct ctl_server *server, json_t *reply)
     nng_msg *msg;
     if (nng_msg_alloc(&msg, 0) == 0) {
         if (nng_msg_append(msg, bytes, strlen(bytes)) != 0 ||
-            nng_sendmsg(server->socket, msg, NNG_FLAG_NONBLOCK) != 0)
+            nng_sendmsg(server->socket, msg, 0) != 0)
             nng_msg_free(msg);
     }
     free(text);

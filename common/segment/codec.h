@@ -1,8 +1,8 @@
-/* Deflate, inflate and CRC-32 behind one interface. codec_isal.c (ISA-L, level 1) and codec_zlib.c implement it;
- * exactly one of them is linked (Makefile: CODEC). What one writes the other reads.
+/* Deflate, inflate and CRC-32 behind one interface. codec_isal.c (ISA-L, level 1) and codec_zlib.c implement
+ * it; exactly one of them is linked (Makefile: CODEC). What one writes the other reads.
  *
- * Thread-safety: a struct codec belongs to one thread at a time; there are no globals. codec_crc32(), codec_name()
- * and codec_deflate_bound() may be called from anywhere. */
+ * Thread-safety: a struct codec belongs to one thread at a time; there are no globals. codec_crc32(),
+ * codec_name() and codec_deflate_bound() may be called from anywhere. */
 #ifndef SPILLWAY_SEGMENT_CODEC_H
 #define SPILLWAY_SEGMENT_CODEC_H
 
@@ -16,7 +16,8 @@
 #define CODEC_END "\x03\x00"
 enum { CODEC_END_BYTES = 2 };
 
-/* The most that codec_deflate() and codec_inflate() take or give in one call (segment.md: 64 MiB raw a block). */
+/* The most that codec_deflate() and codec_inflate() take or give in one call (segment.md: 64 MiB raw a
+ * block). */
 enum { CODEC_RAW_MAX = 64 << 20 };
 
 struct codec;
@@ -35,15 +36,16 @@ size_t codec_deflate_bound(size_t raw_bytes);
 
 /* Deflate one block: blocks without BFINAL that refer to nothing outside this call, ended by a full flush (so
  * byte-aligned), then CODEC_END. out_cap must be at least codec_deflate_bound(raw_bytes).
- * 0, or -EINVAL (raw_bytes over CODEC_RAW_MAX, or out_cap under the bound), -EIO (the library refused: a bug there). */
+ * 0, or -EINVAL (raw_bytes over CODEC_RAW_MAX, or out_cap under the bound), -EIO (the library refused: a bug
+ * there). */
 NODISCARD int codec_deflate(struct codec *codec, const void *raw, size_t raw_bytes, void *out, size_t out_cap,
                             size_t *out_bytes);
 
-/* Inflate a whole raw deflate stream that ends exactly at payload_bytes. At most out_cap bytes are written; out_cap 0
- * is allowed.
- * 0, -EBADMSG (not deflate, it ends early, or bytes follow its end), -EOVERFLOW (it gives more than out_cap bytes). */
-NODISCARD int codec_inflate(struct codec *codec, const void *payload, size_t payload_bytes, void *out, size_t out_cap,
-                            size_t *out_bytes);
+/* Inflate a whole raw deflate stream that ends exactly at payload_bytes. At most out_cap bytes are written;
+ * out_cap 0 is allowed. 0, -EBADMSG (not deflate, it ends early, or bytes follow its end), -EOVERFLOW (it
+ * gives more than out_cap bytes). */
+NODISCARD int codec_inflate(struct codec *codec, const void *payload, size_t payload_bytes, void *out,
+                            size_t out_cap, size_t *out_bytes);
 
 /* CRC-32 as in gzip (RFC 1952), continued from crc (0 at first): equal to zlib's crc32(), but fast. */
 uint32_t codec_crc32(uint32_t crc, const void *data, size_t bytes);

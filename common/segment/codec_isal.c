@@ -69,7 +69,7 @@ int codec_inflate(struct codec *codec, const void *payload, size_t payload_bytes
                   size_t *out_bytes)
 {
     struct inflate_state *z = &codec->inflate;
-    uint8_t nothing;
+    uint8_t nothing = 0;
 
     *out_bytes = 0;
     if (out_cap > CODEC_RAW_MAX)

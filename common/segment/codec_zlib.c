@@ -20,7 +20,8 @@ struct codec *codec_new(void)
 
     if (!codec)
         return NULL;
-    if (deflateInit2(&codec->deflate, LEVEL, Z_DEFLATED, RAW_WINDOW_BITS, MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&codec->deflate, LEVEL, Z_DEFLATED, RAW_WINDOW_BITS, MEM_LEVEL, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
         goto out;
     if (inflateInit2(&codec->inflate, RAW_WINDOW_BITS) != Z_OK) {
         deflateEnd(&codec->deflate);
@@ -48,7 +49,8 @@ const char *codec_name(void)
 
 size_t codec_deflate_bound(size_t raw_bytes)
 {
-    /* compressBound() holds for the default memory level and less for ours; a full flush adds at most 6 bytes. */
+    /* compressBound() holds for the default memory level and less for ours; a full flush adds at most 6
+     * bytes. */
     return raw_bytes + (raw_bytes >> 12) + (raw_bytes >> 14) + (raw_bytes >> 25) + 64 + CODEC_END_BYTES;
 }
 
@@ -81,7 +83,7 @@ int codec_inflate(struct codec *codec, const void *payload, size_t payload_bytes
                   size_t *out_bytes)
 {
     z_stream *z = &codec->inflate;
-    uint8_t nothing;
+    uint8_t nothing = 0;
 
     *out_bytes = 0;
     if (out_cap > CODEC_RAW_MAX)

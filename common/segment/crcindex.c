@@ -40,7 +40,8 @@ static uint32_t prefix_crc(const struct crc_index *index, size_t end)
 
 uint32_t crc_index_range(const struct crc_index *index, size_t from, size_t to)
 {
-    /* crc(0,to) = crc32_combine(crc(0,from), crc(from,to), to - from), which is the shifted first XOR the second. */
+    /* crc(0,to) = crc32_combine(crc(0,from), crc(from,to), to - from), which is the shifted first XOR the
+     * second. */
     uint32_t shifted = (uint32_t)crc32_combine(prefix_crc(index, from), 0, (z_off_t)(to - from));
 
     return prefix_crc(index, to) ^ shifted;

@@ -1,7 +1,7 @@
-/* CRC-32 of any range of a piece of memory in constant time, after one pass over it: prefix CRCs at checkpoints, and
- * the algebra of CRC (crc(a,b) from crc(0,a) and crc(0,b), as crc32_combine). scan.h uses it when content was made (or has
- * happened) to hold many headers that promise large payloads: without it such content costs quadratic time.
- * Immutable after crc_index_new(): thread-safe. */
+/* CRC-32 of any range of a piece of memory in constant time, after one pass over it: prefix CRCs at
+ * checkpoints, and the algebra of CRC (crc(a,b) from crc(0,a) and crc(0,b), as crc32_combine). scan.h uses it
+ * when content was made (or has happened) to hold many headers that promise large payloads: without it such
+ * content costs quadratic time. Immutable after crc_index_new(): thread-safe. */
 #ifndef SPILLWAY_SEGMENT_CRCINDEX_H
 #define SPILLWAY_SEGMENT_CRCINDEX_H
 

@@ -5,9 +5,9 @@
  *     then the bytes to send are, exactly join_bytes(&join) of them:
  *         join_header(), each join.extents[i] copied from its source, join_tail()
  *
- * Pure: no I/O, and the same plan always gives the same bytes (MTIME is 0), so a retry is byte for byte the same.
- * To send a batch in parts, start a new struct join when join_add() says -EFBIG or -ENOBUFS.
- * One thread at a time for one struct join. */
+ * Pure: no I/O, and the same plan always gives the same bytes (MTIME is 0), so a retry is byte for byte the
+ * same. To send a batch in parts, start a new struct join when join_add() says -EFBIG or -ENOBUFS. One thread
+ * at a time for one struct join. */
 #ifndef SPILLWAY_SEGMENT_JOIN_H
 #define SPILLWAY_SEGMENT_JOIN_H
 
@@ -37,15 +37,15 @@ struct join {
     size_t count;
     size_t capacity; /* private */
     uint64_t raw_limit;
-    uint64_t raw_bytes;    /* what the member inflates to (ADX wants to know it) */
+    uint64_t raw_bytes; /* what the member inflates to (ADX wants to know it) */
     uint64_t rows;
     uint64_t blocks;       /* data members, also those without bytes */
     uint64_t extent_bytes; /* sum of the extents */
     uint32_t crc32;        /* of the rows of all blocks in order */
 };
 
-/* raw_limit_bytes: join_add() refuses a block that would make raw_bytes larger than this (but a first block is always
- * taken). UINT64_MAX: none. */
+/* raw_limit_bytes: join_add() refuses a block that would make raw_bytes larger than this (but a first block
+ * is always taken). UINT64_MAX: none. */
 void join_init(struct join *join, uint64_t raw_limit_bytes);
 
 /* Free the extents. */
@@ -54,11 +54,13 @@ void join_fini(struct join *join);
 /* Forget all blocks, keep memory and limit. */
 void join_reset(struct join *join);
 
-/* Append a valid data member that lies at member->offset of the caller's source; a head member is passed over (0).
- * -EFBIG: it would go over the raw limit; -ENOBUFS: JOIN_EXTENTS_MAX; -ENOMEM. On an error the plan is as before. */
+/* Append a valid data member that lies at member->offset of the caller's source; a head member is passed over
+ * (0). -EFBIG: it would go over the raw limit; -ENOBUFS: JOIN_EXTENTS_MAX; -ENOMEM. On an error the plan is
+ * as before. */
 NODISCARD int join_add(struct join *join, uint32_t source, const struct member *member);
 
-/* The same for a block that lies elsewhere (recompress.h): bytes of deflate, ended by a full flush, without 03 00. */
+/* The same for a block that lies elsewhere (recompress.h): bytes of deflate, ended by a full flush, without
+ * 03 00. */
 struct join_block {
     uint64_t offset;
     uint32_t source;

@@ -188,7 +188,8 @@ static enum member_status parse_extra(const uint8_t *p, struct member *m)
     return MEMBER_OK;
 }
 
-/* What member_bytes promises, as far as the header tells: it must leave room for a deflate stream and the trailer. */
+/* What member_bytes promises, as far as the header tells: it must leave room for a deflate stream and the
+ * trailer. */
 static enum member_status parse_length(struct member *m)
 {
     if (m->member_bytes > MEMBER_BYTES_MAX)
@@ -211,7 +212,8 @@ static bool is_magic_prefix(const uint8_t *p, size_t bytes)
     return bytes < AT_XLEN || memcmp(p + 8, flags, sizeof(flags)) == 0;
 }
 
-enum member_status member_parse_header(const void *data, size_t bytes, struct member *member, size_t *need_bytes)
+enum member_status member_parse_header(const void *data, size_t bytes, struct member *member,
+                                       size_t *need_bytes)
 {
     const uint8_t *p = data;
 
@@ -273,7 +275,7 @@ enum member_status member_parse(const void *data, size_t bytes, struct member *m
         return status;
     const uint8_t *payload = (const uint8_t *)data + member->payload_offset;
     return codec_crc32(0, payload, member->payload_bytes) == member->payload_crc ? MEMBER_OK
-                                                                                : MEMBER_BAD_PAYLOAD_CRC;
+                                                                                 : MEMBER_BAD_PAYLOAD_CRC;
 }
 
 enum member_status member_check_deep(struct codec *codec, const void *data, const struct member *member,

@@ -125,7 +125,8 @@ static bool parse_hash(const char *text, size_t bytes, uint64_t *hash)
             digit = (uint64_t)(c - 'a' + 10);
         else
             return false;
-        if (__builtin_mul_overflow(value, UINT64_C(36), &value) || __builtin_add_overflow(value, digit, &value))
+        if (__builtin_mul_overflow(value, UINT64_C(36), &value) ||
+            __builtin_add_overflow(value, digit, &value))
             return false;
     }
     *hash = value;

@@ -5,8 +5,8 @@
 #include "common/segment/codec.h"
 #include "common/segment/crcindex.h"
 
-/* Payload bytes whose CRC was in vain before the index is built: a few of the largest members. Real damage stays below
- * this; content that was made to be slow does not. */
+/* Payload bytes whose CRC was in vain before the index is built: a few of the largest members. Real damage
+ * stays below this; content that was made to be slow does not. */
 #define WASTED_MAX ((uint64_t)4 * MEMBER_BYTES_MAX)
 
 void scan_init(struct scan *scan, const void *data, size_t bytes, enum scan_depth depth)
@@ -31,14 +31,14 @@ static uint32_t payload_crc(struct scan *scan, size_t from, uint32_t bytes)
     return codec_crc32(0, scan->data + from, bytes);
 }
 
-static enum member_status parse_at(struct scan *scan, size_t at, struct member *m)
+static enum member_status parse_at(struct scan *scan, size_t at, enum scan_depth depth, struct member *m)
 {
     enum member_status status = member_parse_ends(scan->data + at, scan->bytes - at, m);
 
     if (status != MEMBER_OK)
         return status;
     m->offset = at;
-    if (scan->depth == SCAN_ENDS)
+    if (depth == SCAN_ENDS)
         return MEMBER_OK;
     if (payload_crc(scan, at + m->payload_offset, m->payload_bytes) == m->payload_crc)
         return MEMBER_OK;
@@ -46,17 +46,29 @@ static enum member_status parse_at(struct scan *scan, size_t at, struct member *
     return MEMBER_BAD_PAYLOAD_CRC;
 }
 
+/* Where damaged payloads under intact headers lead to. Their bytes are known to be payload, so no member is
+ * looked for in them: the rows of a block may hold anything, even bytes that look like a member. False: not
+ * to a member or to the end. */
+static bool follow(struct scan *scan, size_t at, struct member *m, bool *is_end)
+{
+    enum member_status status;
+
+    while ((status = parse_at(scan, at, SCAN_VALID, m)) == MEMBER_BAD_PAYLOAD_CRC)
+        at += m->member_bytes;
+    *is_end = at == scan->bytes;
+    return status == MEMBER_OK || *is_end;
+}
+
 /* The next valid member that starts at or behind `at`; false: none. */
 static bool search(struct scan *scan, size_t at, struct member *m)
 {
-    static const uint8_t magic[] = {0x1f, 0x8b, 8, 4};
-
     while (at < scan->bytes) {
-        const uint8_t *hit = memmem(scan->data + at, scan->bytes - at, magic, sizeof(magic));
+        /* Not memmem(): a sanitizer's version of it looks at all that is left, each time. */
+        const uint8_t *hit = memchr(scan->data + at, 0x1f, scan->bytes - at);
         if (!hit)
             return false;
         at = (size_t)(hit - scan->data);
-        if (parse_at(scan, at, m) == MEMBER_OK)
+        if (parse_at(scan, at, SCAN_VALID, m) == MEMBER_OK)
             return true;
         at++;
     }
@@ -65,7 +77,8 @@ static bool search(struct scan *scan, size_t at, struct member *m)
 
 static void give_member(struct scan *scan, const struct member *m, struct scan_item *item)
 {
-    *item = (struct scan_item){.is_member = true, .offset = m->offset, .bytes = m->member_bytes, .member = *m};
+    *item =
+        (struct scan_item){.is_member = true, .offset = m->offset, .bytes = m->member_bytes, .member = *m};
     scan->at = (size_t)m->offset + m->member_bytes;
 }
 
@@ -81,12 +94,16 @@ bool scan_next(struct scan *scan, struct scan_item *item)
     if (scan->at >= scan->bytes)
         return false;
     size_t from = scan->at;
-    enum member_status status = parse_at(scan, from, &m);
+    enum member_status status = parse_at(scan, from, scan->depth, &m);
     if (status == MEMBER_OK) {
         give_member(scan, &m, item);
         return true;
     }
-    scan->has_pending = search(scan, from + 1, &scan->pending);
+    bool is_end = false;
+    if (status == MEMBER_BAD_PAYLOAD_CRC && follow(scan, from, &scan->pending, &is_end))
+        scan->has_pending = !is_end;
+    else
+        scan->has_pending = search(scan, from + 1, &scan->pending);
     scan->at = scan->has_pending ? (size_t)scan->pending.offset : scan->bytes;
     *item = (struct scan_item){
         .offset = from,
@@ -122,7 +139,8 @@ static void add_damage(struct scan_summary *sum, const struct scan_item *item)
     }
 }
 
-enum scan_verdict scan_summarize(const void *data, size_t bytes, enum scan_depth depth, struct scan_summary *summary)
+enum scan_verdict scan_summarize(const void *data, size_t bytes, enum scan_depth depth,
+                                 struct scan_summary *summary)
 {
     struct scan scan;
     struct scan_item item;

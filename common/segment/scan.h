@@ -1,6 +1,6 @@
-/* Walk over a file's content (mapped or read whole) member by member, past any damage (segment.md "Valid members"):
- * zeros, a torn tail or a bad block hide no good member before or after them. Each byte of the file is reported exactly
- * once, in order: as part of a member or of a damaged range.
+/* Walk over a file's content (mapped or read whole) member by member, past any damage (segment.md "Valid
+ * members"): zeros, a torn tail or a bad block hide no good member before or after them. Each byte of the
+ * file is reported exactly once, in order: as part of a member or of a damaged range.
  *
  *     struct scan scan;
  *     struct scan_item item;
@@ -11,8 +11,8 @@
  *     }
  *     scan_fini(&scan);
  *
- * Time is linear in bytes also for content that was made to be slow (crcindex.h). Payloads of members in sequence are
- * read once. One thread at a time for one struct scan; the content may be shared. */
+ * Time is linear in bytes also for content that was made to be slow (crcindex.h). Payloads of members in
+ * sequence are read once. One thread at a time for one struct scan; the content may be shared. */
 #ifndef SPILLWAY_SEGMENT_SCAN_H
 #define SPILLWAY_SEGMENT_SCAN_H
 
@@ -24,7 +24,8 @@
 #include "common/segment/member.h"
 
 enum scan_depth {
-    SCAN_ENDS,  /* clauses 1 to 3: headers and trailers only; payloads are not touched (no dependence on bytes) */
+    SCAN_ENDS, /* clauses 1 to 3: headers and trailers only; payloads are not touched (no dependence on bytes)
+                */
     SCAN_VALID, /* all four clauses */
 };
 
@@ -59,14 +60,15 @@ void scan_fini(struct scan *scan);
 
 /* What one pass says of a file: enough for adoption, ls and verify. */
 struct scan_summary {
-    uint64_t heads;      /* head members */
-    uint64_t blocks;     /* data members */
-    uint64_t rows;       /* as the members say */
-    uint64_t raw_bytes;  /* sum of ISIZE */
-    uint64_t valid_bytes;   /* all members together */
-    uint64_t valid_end;     /* end of the last valid member: truncate a file of active/ here. 0: no member at all */
-    uint64_t tail_bytes;    /* damaged bytes from valid_end to the end: torn tail */
-    uint64_t damaged_bytes; /* damaged bytes before valid_end: the file is damaged (quarantine) */
+    uint64_t heads;       /* head members */
+    uint64_t blocks;      /* data members */
+    uint64_t rows;        /* as the members say */
+    uint64_t raw_bytes;   /* sum of ISIZE */
+    uint64_t valid_bytes; /* all members together */
+    uint64_t
+        valid_end; /* end of the last valid member: truncate a file of active/ here. 0: no member at all */
+    uint64_t tail_bytes;     /* damaged bytes from valid_end to the end: torn tail */
+    uint64_t damaged_bytes;  /* damaged bytes before valid_end: the file is damaged (quarantine) */
     uint64_t damaged_ranges; /* number of ranges in damaged_bytes */
     uint64_t damage_offset;  /* the first damaged range (also when it is the tail), if any */
     enum member_status damage_status;
@@ -80,6 +82,7 @@ enum scan_verdict {
 };
 
 /* Scan all of it. */
-enum scan_verdict scan_summarize(const void *data, size_t bytes, enum scan_depth depth, struct scan_summary *summary);
+enum scan_verdict scan_summarize(const void *data, size_t bytes, enum scan_depth depth,
+                                 struct scan_summary *summary);
 
 #endif

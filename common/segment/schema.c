@@ -44,8 +44,8 @@ static void trim(const char **text, size_t *bytes)
 }
 
 /* One 'Col:type' of `bytes` into column; its name goes to *storage, which is moved on. */
-static int parse_column(const char *text, size_t bytes, size_t number, struct schema_column *column, char **storage,
-                        char *error)
+static int parse_column(const char *text, size_t bytes, size_t number, struct schema_column *column,
+                        char **storage, char *error)
 {
     const char *colon = memchr(text, ':', bytes);
 
@@ -121,16 +121,20 @@ int schema_parse(const char *text, struct schema *schema, char *error)
         return -E2BIG;
     }
     trim(&text, &bytes);
-    if (bytes > 0 && (text[bytes - 1] == ',' || text[bytes - 1] == '\n'))
-        bytes--;
-    trim(&text, &bytes);
+    static const char forgiven[] = "\n,";
+    for (size_t i = 0; forgiven[i] != '\0'; i++) {
+        if (bytes > 0 && text[bytes - 1] == forgiven[i])
+            bytes--;
+        trim(&text, &bytes);
+    }
     if (bytes == 0) {
         REFUSE(error, "the schema is empty; wanted: Col:type,... with types " TYPES_TEXT);
         return -EINVAL;
     }
     schema->count = count_columns(text, bytes);
     if (schema->count > SCHEMA_COLUMNS_MAX) {
-        REFUSE(error, "the schema has %zu columns; at most %d are possible", schema->count, SCHEMA_COLUMNS_MAX);
+        REFUSE(error, "the schema has %zu columns; at most %d are possible", schema->count,
+               SCHEMA_COLUMNS_MAX);
         return -E2BIG;
     }
     schema->columns = calloc(schema->count, sizeof(*schema->columns));

@@ -1,6 +1,6 @@
 /* Schemas as texts 'Col:type,Col:type,...' (segment.md "Names"): parse, print, hash. Thread-safe.
- * Column names: as ADX has them, letters, digits, '_', '-', '.' and space, 1 to 1024 bytes, case-sensitive, no two alike,
- * not blank at either end. Types: the ten ADX scalar types, by their own names (no aliases). */
+ * Column names: as ADX has them, letters, digits, '_', '-', '.' and space, 1 to 1024 bytes, case-sensitive,
+ * no two alike, not blank at either end. Types: the ten ADX scalar types, by their own names (no aliases). */
 #ifndef SPILLWAY_SEGMENT_SCHEMA_H
 #define SPILLWAY_SEGMENT_SCHEMA_H
 
@@ -12,7 +12,7 @@
 enum {
     SCHEMA_TEXT_MAX = 60000, /* bytes of a schema's text: it must fit a segment's head */
     SCHEMA_COLUMNS_MAX = 4096,
-    SCHEMA_NAME_MAX = 1024,  /* bytes of a column's name */
+    SCHEMA_NAME_MAX = 1024,      /* bytes of a column's name */
     SCHEMA_HASH_TEXT_BYTES = 14, /* base 36 of 64 bits: 13 digits and the terminator */
     SCHEMA_ERROR_BYTES = 256,
 };
@@ -38,14 +38,13 @@ struct schema_column {
 
 struct schema {
     struct schema_column *columns;
-    size_t count; /* at least 1 after schema_parse() */
+    size_t count;  /* at least 1 after schema_parse() */
     char *storage; /* private: the names */
 };
 
-/* Parse a terminated text. Blanks (space, tab) round a column's name, ':' and type, and one comma or newline at the very
- * end, are forgiven.
- * 0, -EINVAL, -E2BIG (over a limit), -ENOMEM; then error (SCHEMA_ERROR_BYTES, may be NULL) names the column and what would be
- * accepted, and there is nothing to fini. */
+/* Parse a terminated text. Blanks (space, tab) round a column's name, ':' and type, and a comma and a newline
+ * at the very end, are forgiven. 0, -EINVAL, -E2BIG (over a limit), -ENOMEM; then error (SCHEMA_ERROR_BYTES,
+ * may be NULL) names the column and what would be accepted, and there is nothing to fini. */
 NODISCARD int schema_parse(const char *text, struct schema *schema, char *error);
 
 void schema_fini(struct schema *schema);

@@ -1,5 +1,5 @@
-/* Check a stream of members as its bytes arrive, with bounded memory and strictly: the first invalid byte ends it.
- * For bodies from peers (no forward search there: the sender has the whole and sends again).
+/* Check a stream of members as its bytes arrive, with bounded memory and strictly: the first invalid byte
+ * ends it. For bodies from peers (no forward search there: the sender has the whole and sends again).
  *
  *     verifier_init(&v);
  *     while (bytes > 0) {
@@ -12,7 +12,8 @@
  *     }
  *     if (!verifier_is_at_end(&v)) the stream stops in the middle of a member
  *
- * One thread at a time for one struct verifier. No allocation: the struct is 64 KiB, for the largest header. */
+ * One thread at a time for one struct verifier. No allocation: the struct is 64 KiB, for the largest header.
+ */
 #ifndef SPILLWAY_SEGMENT_VERIFIER_H
 #define SPILLWAY_SEGMENT_VERIFIER_H
 
@@ -25,7 +26,8 @@
 
 enum verifier_event {
     VERIFIER_MORE,   /* all bytes were taken, no member ended */
-    VERIFIER_MEMBER, /* v->member is a valid member (clauses 1 to 4); its head_json lives until the next push */
+    VERIFIER_MEMBER, /* v->member is a valid member (clauses 1 to 4); its head_json lives until the next push
+                      */
     VERIFIER_BAD,    /* v->status says why; sticky */
 };
 
@@ -34,19 +36,18 @@ struct verifier {
     enum member_status status; /* MEMBER_OK until VERIFIER_BAD */
     uint64_t stream_bytes;     /* bytes taken so far */
     /* private */
-    enum { VERIFIER_HEADER, VERIFIER_PAYLOAD, VERIFIER_DONE } state;
-    uint32_t crc;
-    size_t payload_seen;
-    size_t header_need;
-    size_t have; /* bytes in header[] */
-    size_t tail_have;
+    enum { VERIFIER_HEADER, VERIFIER_BODY, VERIFIER_BAD_STREAM } state;
+    size_t header_need, header_have; /* bytes of the header: wanted, and in header[] */
+    size_t body_have;                /* bytes of payload and trailer seen */
+    uint32_t crc;                    /* of the payload so far */
     uint8_t tail[MEMBER_TAIL_BYTES];
     uint8_t header[MEMBER_HEADER_MAX];
 };
 
 void verifier_init(struct verifier *v);
 
-/* Take bytes from data, at most to the end of the member in hand. *used: how many (all of them, but for the two other events). */
+/* Take bytes from data, at most to the end of the member in hand. *used: how many (all of them, but for the
+ * two other events). */
 NODISCARD enum verifier_event verifier_push(struct verifier *v, const void *data, size_t bytes, size_t *used);
 
 /* Whether the stream may end here: between two members (or before the first). */

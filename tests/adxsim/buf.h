@@ -1,5 +1,5 @@
-/* A growing byte buffer with a ceiling, and allocation that does not fail: a test tool without memory prints so
- * and exits 111. Not thread-safe: one owner. */
+/* A growing byte buffer with a ceiling, and allocation that does not fail: a test tool without memory prints
+ * so and exits 111. Not thread-safe: one owner. */
 #ifndef ADXSIM_BUF_H
 #define ADXSIM_BUF_H
 

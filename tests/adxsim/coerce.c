@@ -93,7 +93,8 @@ static void to_integer(const char *text, size_t len, int64_t min, int64_t max, s
     set_integer(v, negative ? (int64_t)(0 - n) : (int64_t)n);
 }
 
-/* Digits, a point, an exponent: what strtod takes beyond it (hex, blanks, "nan(...)") is not a number here. */
+/* Digits, a point, an exponent: what strtod takes beyond it (hex, blanks, "nan(...)") is not a number here.
+ */
 static bool is_decimal(const char *text, size_t len, bool exponent_too)
 {
     size_t at = (text[0] == '-' || text[0] == '+') ? 1 : 0, digits = 0;

@@ -1,5 +1,5 @@
-/* Kusto's scalar types, and how ingested text becomes a value of one. What does not fit its type becomes null, as
- * in ADX; a string is never null. Pure, thread-safe. */
+/* Kusto's scalar types, and how ingested text becomes a value of one. What does not fit its type becomes
+ * null, as in ADX; a string is never null. Pure, thread-safe. */
 #ifndef ADXSIM_COERCE_H
 #define ADXSIM_COERCE_H
 
@@ -39,11 +39,12 @@ struct value {
     char fixed[48];
 };
 
-/* bool, int, long: INTEGER. real: REAL, but NaN is the text "NaN" (SQLite has none). datetime: ISO text in UTC, with at
- * most 7 digits of fraction (more are cut off). guid: lower case. timespan: [-][d.]hh:mm:ss[.f]. dynamic: JSON text as
- * given; what is not JSON, as a JSON string. string: as given. Empty text is null for all but string.
- * The value lives as long as the input, scratch and *value are untouched. */
-void coerce_text(enum kusto_type type, const char *text, size_t len, struct value *value, struct buf *scratch);
+/* bool, int, long: INTEGER. real: REAL, but NaN is the text "NaN" (SQLite has none). datetime: ISO text in
+ * UTC, with at most 7 digits of fraction (more are cut off). guid: lower case. timespan: [-][d.]hh:mm:ss[.f].
+ * dynamic: JSON text as given; what is not JSON, as a JSON string. string: as given. Empty text is null for
+ * all but string. The value lives as long as the input, scratch and *value are untouched. */
+void coerce_text(enum kusto_type type, const char *text, size_t len, struct value *value,
+                 struct buf *scratch);
 
 /* The pieces, for their tests. Each returns the length of what it wrote, 0 when the text is not one. */
 size_t coerce_datetime(const char *text, size_t len, char out[static 48]);

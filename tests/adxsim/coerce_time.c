@@ -56,9 +56,9 @@ struct civil {
 
 static bool take_date(struct scan *s, struct civil *c)
 {
-    return take_digits(s, 4, 4, &c->year) && take(s, '-') && take_digits(s, 2, 2, &c->month) && take(s, '-') &&
-           take_digits(s, 2, 2, &c->day) && c->year >= 1 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-           c->day <= days_in(c->year, c->month);
+    return take_digits(s, 4, 4, &c->year) && take(s, '-') && take_digits(s, 2, 2, &c->month) &&
+           take(s, '-') && take_digits(s, 2, 2, &c->day) && c->year >= 1 && c->month >= 1 && c->month <= 12 &&
+           c->day >= 1 && c->day <= days_in(c->year, c->month);
 }
 
 static bool take_clock(struct scan *s, struct civil *c)
@@ -85,7 +85,8 @@ static bool take_offset(struct scan *s, int *minutes)
     sign = *s->at == '-' ? -1 : 1;
     if (!take(s, '+') && !take(s, '-'))
         return false;
-    if (!take_digits(s, 2, 2, &hour) || !take(s, ':') || !take_digits(s, 2, 2, &minute) || hour > 14 || minute > 59)
+    if (!take_digits(s, 2, 2, &hour) || !take(s, ':') || !take_digits(s, 2, 2, &minute) || hour > 14 ||
+        minute > 59)
         return false;
     *minutes = sign * (hour * 60 + minute);
     return s->at == s->end;
@@ -131,8 +132,8 @@ size_t coerce_datetime(const char *text, size_t len, char out[static 48])
     }
     if (offset && !shift(&c, offset))
         return 0;
-    int n = snprintf(out, 48, "%04d-%02d-%02dT%02d:%02d:%02d%s%sZ", c.year, c.month, c.day, c.hour, c.minute, c.second,
-                     c.fraction[0] ? "." : "", c.fraction);
+    int n = snprintf(out, 48, "%04d-%02d-%02dT%02d:%02d:%02d%s%sZ", c.year, c.month, c.day, c.hour, c.minute,
+                     c.second, c.fraction[0] ? "." : "", c.fraction);
     return n > 0 ? (size_t)n : 0;
 }
 

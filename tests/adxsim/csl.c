@@ -220,7 +220,8 @@ static void word(struct csl *csl, bool hyphens)
 {
     const char *start = csl->at++;
 
-    while (csl->at < csl->end && (isalnum((unsigned char)*csl->at) || *csl->at == '_' || (hyphens && *csl->at == '-')))
+    while (csl->at < csl->end &&
+           (isalnum((unsigned char)*csl->at) || *csl->at == '_' || (hyphens && *csl->at == '-')))
         csl->at++;
     add(csl, start, (size_t)(csl->at - start));
 }

@@ -1,4 +1,5 @@
-/* The lexer of Kusto commands, and the few phrases that commands share. The current token is always in `kind`.
+/* The lexer of Kusto commands, and the few phrases that commands share. The current token is always in
+ * `kind`.
  *
  *     struct csl csl;
  *     csl_init(&csl, text, len);

@@ -50,8 +50,8 @@ static enum csv_result add_field(struct csv *csv, const char *text, size_t len)
     return CSV_RECORD;
 }
 
-/* Room for the unescaped text of one field. Earlier fields of the record point into the block, so a block that is too
- * small is replaced only by one that takes the rest of the record, and they are moved along. */
+/* Room for the unescaped text of one field. Earlier fields of the record point into the block, so a block
+ * that is too small is replaced only by one that takes the rest of the record, and they are moved along. */
 static char *scratch_room(struct csv *csv, size_t len)
 {
     if (csv->scratch_cap - csv->scratch_len < len) {
@@ -102,7 +102,8 @@ static enum csv_result quoted_field(struct csv *csv)
     csv->at = p + 1;
     if (csv->at < csv->end && *csv->at != ',' && *csv->at != '\n' && *csv->at != '\r')
         return CSV_STRAY_QUOTE;
-    return escaped ? add_unescaped(csv, start, (size_t)(p - start)) : add_field(csv, start, (size_t)(p - start));
+    return escaped ? add_unescaped(csv, start, (size_t)(p - start))
+                   : add_field(csv, start, (size_t)(p - start));
 }
 
 static enum csv_result bare_field(struct csv *csv)

@@ -1,7 +1,8 @@
 /* A strict reader of CSV (RFC 4180), over bytes in memory. Pure.
  *
- * Records end with LF or CRLF, the last one may lack it. A field is either bare (no quote, no CR in it) or quoted
- * (anything, "" stands for a quote, nothing between the closing quote and the comma). Empty lines are not records.
+ * Records end with LF or CRLF, the last one may lack it. A field is either bare (no quote, no CR in it) or
+ * quoted (anything, "" stands for a quote, nothing between the closing quote and the comma). Empty lines are
+ * not records.
  *
  *     struct csv csv;
  *     csv_init(&csv, data, len);
@@ -20,8 +21,8 @@ enum csv_result {
     CSV_RECORD,
     CSV_END,
     CSV_CLOSING_QUOTE_MISSING,
-    CSV_STRAY_QUOTE,  /* a quote within a bare field, or text after a closing quote */
-    CSV_STRAY_CR,     /* a CR that no LF follows, outside quotes */
+    CSV_STRAY_QUOTE, /* a quote within a bare field, or text after a closing quote */
+    CSV_STRAY_CR,    /* a CR that no LF follows, outside quotes */
     CSV_TOO_MANY_FIELDS
 };
 
@@ -44,7 +45,8 @@ struct csv {
     size_t scratch_cap;
 };
 
-/* The data must outlive the reader; nothing is copied but fields with "" in them. A UTF-8 byte order mark is skipped. */
+/* The data must outlive the reader; nothing is copied but fields with "" in them. A UTF-8 byte order mark is
+ * skipped. */
 void csv_init(struct csv *csv, const char *data, size_t len);
 void csv_fini(struct csv *csv);
 /* After anything but CSV_RECORD, only csv_fini may follow. */

@@ -17,16 +17,16 @@ static const struct shape shapes[ERROR_KINDS] = {
     [ERROR_BAD_REQUEST] = {400, "General_BadRequest", "Kusto.Data.Exceptions.KustoBadRequestException", true},
     [ERROR_SYNTAX] = {400, "BadRequest_SyntaxError", "Kusto.Data.Exceptions.SyntaxException", true},
     [ERROR_SEMANTIC] = {400, "BadRequest_SemanticError", "Kusto.Data.Exceptions.SemanticException", true},
-    [ERROR_DATABASE_NOT_FOUND] = {404, "NotFound", "Kusto.Common.Svc.Exceptions.EntityNameDoesNotExistException",
-                                  true},
+    [ERROR_DATABASE_NOT_FOUND] = {404, "NotFound",
+                                  "Kusto.Common.Svc.Exceptions.EntityNameDoesNotExistException", true},
     [ERROR_TABLE_NOT_EXIST] = {400, "BadRequest_TableNotExist",
                                "Kusto.Common.Svc.Exceptions.EntityNotFoundException", true},
     [ERROR_ENTITY_NOT_FOUND] = {400, "BadRequest_EntityNotFound",
                                 "Kusto.Common.Svc.Exceptions.EntityNotFoundException", true},
     [ERROR_SCHEMA] = {400, "BadRequest_InvalidSchema",
                       "Kusto.Common.Svc.Exceptions.AdminCommandWrongParametersException", true},
-    [ERROR_MAPPING] = {400, "BadRequest_InvalidMapping",
-                       "Kusto.DataNode.Exceptions.InvalidMappingException", true},
+    [ERROR_MAPPING] = {400, "BadRequest_InvalidMapping", "Kusto.DataNode.Exceptions.InvalidMappingException",
+                       true},
     [ERROR_MAPPING_NOT_FOUND] = {400, "BadRequest_MappingReferenceWasNotFound",
                                  "Kusto.DataNode.Exceptions.MappingReferenceWasNotFoundException", true},
     [ERROR_FORMAT] = {400, "BadRequest_FormatNotSupported",
@@ -40,10 +40,11 @@ static const struct shape shapes[ERROR_KINDS] = {
                              "Kusto.DataNode.Exceptions.StreamClosingQuoteMissingException", true},
     [ERROR_STREAM_TOO_LARGE] = {413, "Stream_InputStreamTooLarge",
                                 "Kusto.DataNode.Exceptions.InputStreamTooLargeException", true},
-    [ERROR_PAYLOAD_TOO_LARGE] = {413, "PayloadTooLarge", "Kusto.Common.Svc.Exceptions.PayloadTooLargeException",
-                                 true},
+    [ERROR_PAYLOAD_TOO_LARGE] = {413, "PayloadTooLarge",
+                                 "Kusto.Common.Svc.Exceptions.PayloadTooLargeException", true},
     [ERROR_STREAMING_POLICY] = {400, "BadRequest_StreamingIngestionPolicyNotEnabled",
-                                "Kusto.DataNode.Exceptions.StreamingIngestionPolicyNotEnabledException", true},
+                                "Kusto.DataNode.Exceptions.StreamingIngestionPolicyNotEnabledException",
+                                true},
     [ERROR_COMPRESSION] = {400, "BadRequest_InvalidCompression",
                            "Kusto.DataNode.Exceptions.InvalidCompressionException", true},
     [ERROR_FORBIDDEN] = {403, "Forbidden", "Kusto.Data.Exceptions.KustoRequestDeniedException", true},
@@ -87,7 +88,8 @@ int error_set(struct sim_error *error, enum error_kind kind, const char *format,
 
 void error_from_status(struct sim_error *error, int status)
 {
-    const struct shape other = {status, "ServiceError", "Kusto.Data.Exceptions.KustoServiceException", status < 500};
+    const struct shape other = {status, "ServiceError", "Kusto.Data.Exceptions.KustoServiceException",
+                                status < 500};
     const struct shape *found = &other;
 
     for (size_t i = 0; i < ARRAY_LEN(by_status); i++)
@@ -111,22 +113,25 @@ static json_t *context(const char *request_id, const char *activity_id)
 
     ident_now(now);
     (void)snprintf(stack, sizeof stack, "(Activity stack: CRID=... ARID=%s > KD.Query)", activity_id);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:s, s:s, s:s, s:s, s:s}", "timestamp", now, "serviceAlias",
-                     "ADXSIM", "machineName", "KEngine000000", "processName", "Kusto.WinSvc.Svc", "processId",
-                     (int)getpid(), "threadId", 1, "clientRequestId", text_or_mask(request_id ? request_id : ""),
-                     "activityId", activity_id, "subActivityId", activity_id, "activityType", "GW.Http.CallContext",
-                     "parentActivityId", activity_id, "activityStack", stack);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:s, s:s, s:s, s:s, s:s}", "timestamp", now,
+                     "serviceAlias", "ADXSIM", "machineName", "KEngine000000", "processName",
+                     "Kusto.WinSvc.Svc", "processId", (int)getpid(), "threadId", 1, "clientRequestId",
+                     text_or_mask(request_id ? request_id : ""), "activityId", activity_id, "subActivityId",
+                     activity_id, "activityType", "GW.Http.CallContext", "parentActivityId", activity_id,
+                     "activityStack", stack);
 }
 
-void error_write(const struct sim_error *error, const char *request_id, const char *activity_id, struct buf *out)
+void error_write(const struct sim_error *error, const char *request_id, const char *activity_id,
+                 struct buf *out)
 {
     char detail[1200];
 
     (void)snprintf(detail, sizeof detail, "%s: %s", error->code, error->message);
-    json_t *body = json_pack("{s:{s:s, s:o, s:s, s:o, s:i, s:o, s:b}}", "error", "code", error->code, "message",
-                             text_or_mask("Request is invalid and cannot be executed."), "@type", error->type,
-                             "@message", text_or_mask(detail), "@failureCode", error->status, "@context",
-                             context(request_id, activity_id), "@permanent", (int)error->permanent);
+    json_t *body = json_pack(
+        "{s:{s:s, s:o, s:s, s:o, s:i, s:o, s:b}}", "error", "code", error->code, "message",
+        text_or_mask(error->status == 400 ? "Request is invalid and cannot be executed." : error->message),
+        "@type", error->type, "@message", text_or_mask(detail), "@failureCode", error->status, "@context",
+        context(request_id, activity_id), "@permanent", (int)error->permanent);
     char *text = json_dumps(body, JSON_COMPACT);
 
     buf_puts(out, text ? text : "{}");

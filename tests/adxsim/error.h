@@ -46,6 +46,7 @@ PRINTF(3, 4) int error_set(struct sim_error *error, enum error_kind kind, const 
 void error_from_status(struct sim_error *error, int status);
 
 /* The JSON body. request_id may be NULL. */
-void error_write(const struct sim_error *error, const char *request_id, const char *activity_id, struct buf *out);
+void error_write(const struct sim_error *error, const char *request_id, const char *activity_id,
+                 struct buf *out);
 
 #endif

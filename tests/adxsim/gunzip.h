@@ -5,8 +5,8 @@
 #include "common/base/compiler.h"
 #include "tests/adxsim/buf.h"
 
-/* Appends to out. 0; -E2BIG when more than out's ceiling would come out; -EBADMSG when the bytes are not gzip, are
- * damaged, end early, or are followed by something that is not gzip. */
+/* Appends to out. 0; -E2BIG when more than out's ceiling would come out; -EBADMSG when the bytes are not
+ * gzip, are damaged, end early, or are followed by something that is not gzip. */
 NODISCARD int gunzip(const void *data, size_t len, struct buf *out);
 /* The other way, as one member (for the fault that compresses answers). */
 void gzip_compress(const void *data, size_t len, struct buf *out);

@@ -28,8 +28,8 @@ static const struct format *find_format(const char *name)
     return NULL;
 }
 
-static int load_mapping(struct store *store, const struct table *table, const struct format *format, const char *name,
-                        struct mapping *mapping, struct sim_error *error)
+static int load_mapping(struct store *store, const struct table *table, const struct format *format,
+                        const char *name, struct mapping *mapping, struct sim_error *error)
 {
     char *json = NULL;
     int rc;
@@ -40,9 +40,10 @@ static int load_mapping(struct store *store, const struct table *table, const st
     }
     rc = store_find_mapping(store, table->id, format->mapping_kind, name, &json);
     if (rc == -ENOENT)
-        return error_set(error, ERROR_MAPPING_NOT_FOUND,
-                         "Mapping reference '%s' of type '%s' in table '%s' of database '%s' could not be found.", name,
-                         format->mapping_kind, table->name, table->database);
+        return error_set(
+            error, ERROR_MAPPING_NOT_FOUND,
+            "Mapping reference '%s' of type '%s' in table '%s' of database '%s' could not be found.", name,
+            format->mapping_kind, table->name, table->database);
     if (rc == 0)
         rc = mapping_parse(table, format->mapping_kind, json, mapping, error);
     free(json);
@@ -66,17 +67,18 @@ static bool has_tag(struct store *store, const struct table *table, const json_t
     bool found = false;
 
     for (size_t i = 0; i < json_array_size(wanted) && !found; i++) {
-        sqlite3_stmt *stmt = store_query(
-            store,
-            "SELECT 1 FROM sim_ingestion, json_each(tags) WHERE table_id = ? AND json_each.value = 'ingest-by:' || ?",
-            "it", table->id, json_string_value(json_array_get(wanted, i)));
+        sqlite3_stmt *stmt = store_query(store,
+                                         "SELECT 1 FROM sim_ingestion, json_each(tags) WHERE table_id = ? "
+                                         "AND json_each.value = 'ingest-by:' || ?",
+                                         "it", table->id, json_string_value(json_array_get(wanted, i)));
         found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
         sqlite3_finalize(stmt);
     }
     return found;
 }
 
-static int remember(struct store *store, const struct table *table, const struct ingest *ingest, const char *extent_id)
+static int remember(struct store *store, const struct table *table, const struct ingest *ingest,
+                    const char *extent_id)
 {
     char now[IDENT_TIME_SIZE];
 
@@ -90,8 +92,8 @@ static int remember(struct store *store, const struct table *table, const struct
 
 /* Within a transaction. */
 static int write_rows(struct store *store, const struct table *table, const struct ingest *ingest,
-                      const struct format *format, const struct mapping *mapping, struct ingest_outcome *outcome,
-                      struct sim_error *error)
+                      const struct format *format, const struct mapping *mapping,
+                      struct ingest_outcome *outcome, struct sim_error *error)
 {
     struct rows rows;
     int64_t id;

@@ -7,12 +7,13 @@
 #include "tests/adxsim/store.h"
 
 struct ingest {
-    const char *kind;         /* "inline", "streaming" */
-    const char *format;       /* csv, json, multijson: any case */
-    const char *mapping_name; /* or NULL */
-    const char *tags;         /* a JSON array as text, or NULL */
-    const char *if_not_exists; /* a JSON array as text, or NULL: skip when the table has any of these ingest-by tags */
-    const char *request_id;   /* or NULL */
+    const char *kind;          /* "inline", "streaming" */
+    const char *format;        /* csv, json, multijson: any case */
+    const char *mapping_name;  /* or NULL */
+    const char *tags;          /* a JSON array as text, or NULL */
+    const char *if_not_exists; /* a JSON array as text, or NULL: skip when the table has any of these
+                                  ingest-by tags */
+    const char *request_id;    /* or NULL */
     const char *data;
     size_t len;
 };

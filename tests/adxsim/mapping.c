@@ -43,7 +43,8 @@ static bool parse_ordinal(const json_t *value, size_t *ordinal)
     return n >= 0 && n < CSV_FIELDS_MAX;
 }
 
-static int parse_csv_source(const json_t *element, const char *column, struct source *source, struct sim_error *error)
+static int parse_csv_source(const json_t *element, const char *column, struct source *source,
+                            struct sim_error *error)
 {
     const json_t *ordinal = get_property(element, "Ordinal");
     const json_t *constant = get_property(element, "ConstValue");
@@ -65,7 +66,8 @@ static int parse_csv_source(const json_t *element, const char *column, struct so
     return 0;
 }
 
-static int parse_json_source(const json_t *element, const char *column, struct source *source, struct sim_error *error)
+static int parse_json_source(const json_t *element, const char *column, struct source *source,
+                             struct sim_error *error)
 {
     const json_t *path = get_property(element, "Path");
     const json_t *constant = get_property(element, "ConstValue");
@@ -90,15 +92,16 @@ static int check_type(const struct table *table, int column, const json_t *decla
     if (!declared || json_is_null(declared) || (text && !*text))
         return 0;
     if (!text || type_parse(text, &type) < 0)
-        return error_set(error, ERROR_MAPPING, "Column '%s' has an unknown DataType", table->columns[column].name);
+        return error_set(error, ERROR_MAPPING, "Column '%s' has an unknown DataType",
+                         table->columns[column].name);
     if (type != actual)
         return error_set(error, ERROR_MAPPING, "Column '%s' is of type %s, the mapping says %s",
                          table->columns[column].name, type_name(actual), text);
     return 0;
 }
 
-static int parse_element(const struct table *table, const char *kind, const json_t *element, struct mapping *mapping,
-                         struct sim_error *error)
+static int parse_element(const struct table *table, const char *kind, const json_t *element,
+                         struct mapping *mapping, struct sim_error *error)
 {
     const json_t *named = get(element, "Column");
     const char *name = json_string_value(named ? named : get(element, "Name"));

@@ -19,11 +19,11 @@ struct mapping {
     size_t nsources;
 };
 
-/* Read the JSON of a mapping against a table. kind: "Csv" or "Json". Refused: JSON that does not parse, unknown or
- * repeated columns, a DataType other than the column's, Ordinal together with ConstValue, neither of both.
- * 0 or -EPROTO with *error set; mapping_fini in either case. */
-NODISCARD int mapping_parse(const struct table *table, const char *kind, const char *json, struct mapping *mapping,
-                            struct sim_error *error);
+/* Read the JSON of a mapping against a table. kind: "Csv" or "Json". Refused: JSON that does not parse,
+ * unknown or repeated columns, a DataType other than the column's, Ordinal together with ConstValue, neither
+ * of both. 0 or -EPROTO with *error set; mapping_fini in either case. */
+NODISCARD int mapping_parse(const struct table *table, const char *kind, const char *json,
+                            struct mapping *mapping, struct sim_error *error);
 /* What holds without a mapping: CSV by position, JSON by column name. */
 void mapping_identity(const struct table *table, const char *kind, struct mapping *mapping);
 void mapping_fini(struct mapping *mapping);

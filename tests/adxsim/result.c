@@ -28,7 +28,8 @@ void result_add_columns(struct result *result, const char *schema)
 
     csl_init(&csl, schema, strlen(schema));
     while (csl_take_name(&csl, &name)) {
-        if (!csl_accept_punct(&csl, ':') || !csl_take_name(&csl, &type_text) || type_parse(type_text, &type) < 0)
+        if (!csl_accept_punct(&csl, ':') || !csl_take_name(&csl, &type_text) ||
+            type_parse(type_text, &type) < 0)
             abort(); /* a bug: the text is ours */
         result_add_column(result, name, type);
         free(name);
@@ -46,8 +47,8 @@ void result_take_row(struct result *result, json_t *row)
 
 void result_write(const struct result *result, struct buf *out)
 {
-    json_t *body = json_pack("{s:[{s:s, s:O, s:O}]}", "Tables", "TableName", "Table_0", "Columns", result->columns,
-                             "Rows", result->rows);
+    json_t *body = json_pack("{s:[{s:s, s:O, s:O}]}", "Tables", "TableName", "Table_0", "Columns",
+                             result->columns, "Rows", result->rows);
     char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(17));
 
     buf_puts(out, text);
@@ -177,12 +178,12 @@ static int pipe_where(struct result *result, struct csl *csl, struct sim_error *
     return 0;
 }
 
-struct operator{
+struct pipe {
     const char *name;
     int (*run)(struct result *, struct csl *, struct sim_error *);
 };
 
-static const struct operator operators[] = {
+static const struct pipe operators[] = {
     {"project", pipe_project}, {"count", pipe_count}, {"take", pipe_take},
     {"limit", pipe_take},      {"where", pipe_where},
 };
@@ -196,7 +197,8 @@ int result_pipe(struct result *result, struct csl *csl, struct sim_error *error)
         while (i < ARRAY_LEN(operators) && !csl_accept_word(csl, operators[i].name))
             i++;
         if (i == ARRAY_LEN(operators))
-            return error_set(error, ERROR_SYNTAX, "Syntax error: adxsim has no operator '%s'", buf_text(&csl->text));
+            return error_set(error, ERROR_SYNTAX, "Syntax error: adxsim has no operator '%s'",
+                             buf_text(&csl->text));
         rc = operators[i].run(result, csl, error);
     }
     if (rc == 0 && csl->kind != CSL_END)

@@ -1,4 +1,5 @@
-/* A table of results, as a V1 answer shows it (adx.md 1.2), and the few KQL operators that may be piped after it. */
+/* A table of results, as a V1 answer shows it (adx.md 1.2), and the few KQL operators that may be piped after
+ * it. */
 #ifndef ADXSIM_RESULT_H
 #define ADXSIM_RESULT_H
 
@@ -24,8 +25,8 @@ void result_write(const struct result *result, struct buf *out);
 /* A JSON string, whatever the bytes (what is not UTF-8 is replaced). */
 json_t *result_string(const char *text, size_t len);
 
-/* Zero or more of `| project A, B`, `| count`, `| take N`, `| limit N`, `| where Col == 'x' [and ..]` (also !=), up to
- * the end of the text. 0 or -EPROTO with *error set. */
+/* Zero or more of `| project A, B`, `| count`, `| take N`, `| limit N`, `| where Col == 'x' [and ..]` (also
+ * !=), up to the end of the text. 0 or -EPROTO with *error set. */
 NODISCARD int result_pipe(struct result *result, struct csl *csl, struct sim_error *error);
 
 #endif

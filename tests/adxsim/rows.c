@@ -6,8 +6,8 @@
 
 enum { FIRST_COLUMN = 2, VALUE_MAX_BYTES = 512 << 20 };
 
-int rows_init(struct rows *rows, struct store *store, const struct table *table, const struct mapping *mapping,
-              int64_t ingestion_id)
+int rows_init(struct rows *rows, struct store *store, const struct table *table,
+              const struct mapping *mapping, int64_t ingestion_id)
 {
     struct buf sql;
 
@@ -50,7 +50,8 @@ static void bind(struct rows *rows, size_t column, const char *text, size_t len,
         break;
     case VALUE_TEXT:
         copy |= v.text == v.fixed || v.text == rows->scratch.data;
-        sqlite3_bind_text64(rows->insert, at, v.text, v.len, copy ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8);
+        sqlite3_bind_text64(rows->insert, at, v.text, v.len, copy ? SQLITE_TRANSIENT : SQLITE_STATIC,
+                            SQLITE_UTF8);
         break;
     }
 }

@@ -1,5 +1,5 @@
-/* Rows on their way into a table: text in, typed values in SQLite. The caller holds the store's lock and has a
- * transaction open; nothing here commits. */
+/* Rows on their way into a table: text in, typed values in SQLite. The caller holds the store's lock and has
+ * a transaction open; nothing here commits. */
 #ifndef ADXSIM_ROWS_H
 #define ADXSIM_ROWS_H
 
@@ -19,8 +19,8 @@ struct rows {
 NODISCARD int rows_init(struct rows *rows, struct store *store, const struct table *table,
                         const struct mapping *mapping, int64_t ingestion_id);
 void rows_fini(struct rows *rows);
-/* One column of the row at hand; text NULL is null. Columns that are not set are null. The text must live until
- * rows_end_row. */
+/* One column of the row at hand; text NULL is null. Columns that are not set are null. The text must live
+ * until rows_end_row. */
 void rows_set(struct rows *rows, size_t column, const char *text, size_t len);
 /* As rows_set, for text that dies earlier. */
 void rows_set_copy(struct rows *rows, size_t column, const char *text, size_t len);

@@ -1,34 +1,43 @@
 #include "tests/adxsim/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <sys/file.h>
 
 struct store {
     sqlite3 *db;
     char *path;
+    int lock_fd; /* held while we live: a second program on the same directory is refused */
     pthread_mutex_t lock;
 };
 
 static const char schema[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;"
     "CREATE TABLE IF NOT EXISTS sim_database(name TEXT PRIMARY KEY);"
-    "CREATE TABLE IF NOT EXISTS sim_table(id INTEGER PRIMARY KEY AUTOINCREMENT, db TEXT NOT NULL, name TEXT NOT NULL,"
-    " folder TEXT NOT NULL DEFAULT '', docstring TEXT NOT NULL DEFAULT '', streaming INTEGER NOT NULL DEFAULT -1,"
+    "CREATE TABLE IF NOT EXISTS sim_table(id INTEGER PRIMARY KEY AUTOINCREMENT, db TEXT NOT NULL, name TEXT "
+    "NOT NULL,"
+    " folder TEXT NOT NULL DEFAULT '', docstring TEXT NOT NULL DEFAULT '', streaming INTEGER NOT NULL "
+    "DEFAULT -1,"
     " batching TEXT NOT NULL DEFAULT '', UNIQUE(db, name));"
     "CREATE TABLE IF NOT EXISTS sim_column(table_id INTEGER, ordinal INTEGER, name TEXT, type INTEGER,"
     " PRIMARY KEY(table_id, ordinal));"
-    "CREATE TABLE IF NOT EXISTS sim_mapping(table_id INTEGER, kind TEXT, name TEXT, mapping TEXT, updated TEXT,"
+    "CREATE TABLE IF NOT EXISTS sim_mapping(table_id INTEGER, kind TEXT, name TEXT, mapping TEXT, updated "
+    "TEXT,"
     " PRIMARY KEY(table_id, kind, name));"
-    "CREATE TABLE IF NOT EXISTS sim_ingestion(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, db TEXT, tbl TEXT,"
+    "CREATE TABLE IF NOT EXISTS sim_ingestion(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, db TEXT, tbl "
+    "TEXT,"
     " table_id INTEGER, rows INTEGER, bytes INTEGER, tags TEXT, kind TEXT, request_id TEXT, extent_id TEXT);"
     "CREATE INDEX IF NOT EXISTS sim_ingestion_table ON sim_ingestion(table_id);"
-    "CREATE TABLE IF NOT EXISTS sim_failure(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, operation_id TEXT,"
+    "CREATE TABLE IF NOT EXISTS sim_failure(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, operation_id "
+    "TEXT,"
     " db TEXT, tbl TEXT, kind TEXT, code TEXT, details TEXT, permanent INTEGER);";
 
 static int failed(struct store *store, const char *what)
 {
-    fprintf(stderr, "error sqlite file=%s sql=\"%.60s\" cause=\"%s\"\n", store->path, what, sqlite3_errmsg(store->db));
+    fprintf(stderr, "error sqlite file=%s sql=\"%.60s\" cause=\"%s\"\n", store->path, what,
+            sqlite3_errmsg(store->db));
     return -EIO;
 }
 
@@ -37,14 +46,36 @@ static int execute(struct store *store, const char *sql)
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(store, sql);
 }
 
+static int lock_directory(const char *dir)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/adxsim.lock", dir) < 0)
+        abort();
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644), rc = fd;
+    if (fd < 0) {
+        rc = -errno;
+    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        rc = -errno;
+        close(fd);
+    }
+    free(path);
+    return rc;
+}
+
 int store_open(const char *dir, struct store **out)
 {
-    struct store *store = mem_alloc(sizeof *store);
+    int lock_fd = lock_directory(dir);
 
+    if (lock_fd < 0)
+        return lock_fd;
+    struct store *store = mem_alloc(sizeof *store);
+    store->lock_fd = lock_fd;
     pthread_mutex_init(&store->lock, NULL);
     if (asprintf(&store->path, "%s/adxsim.db", dir) < 0)
         abort();
-    if (sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+    if (sqlite3_open_v2(store->path, &store->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK) {
         int rc = failed(store, "open");
         store_close(store);
@@ -62,6 +93,7 @@ int store_open(const char *dir, struct store **out)
 void store_close(struct store *store)
 {
     sqlite3_close(store->db);
+    close(store->lock_fd);
     pthread_mutex_destroy(&store->lock);
     free(store->path);
     free(store);

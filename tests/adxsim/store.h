@@ -1,8 +1,9 @@
-/* What the stand-in remembers: databases, tables, columns, mappings, policies, ingestions, rows; one SQLite file,
- * DIR/adxsim.db, in WAL mode. It survives kill -9.
+/* What the stand-in remembers: databases, tables, columns, mappings, policies, ingestions, rows; one SQLite
+ * file, DIR/adxsim.db, in WAL mode. It survives kill -9.
  *
- * One connection, one lock: a request takes the lock for as long as it works (store_lock .. store_unlock), and every
- * function below wants it held. Long reads open a connection of their own (store_open_reader) and need no lock.
+ * One connection, one lock: a request takes the lock for as long as it works (store_lock .. store_unlock),
+ * and every function below wants it held. Long reads open a connection of their own (store_open_reader) and
+ * need no lock.
  *
  * Results: 0; -ENOENT: no such thing; -EEXIST; -EIO: SQLite failed (said on stderr). */
 #ifndef ADXSIM_STORE_H
@@ -38,6 +39,7 @@ struct table {
 
 enum { TABLE_COLUMNS_MAX = 1900 }; /* SQLite's limit is 2000 */
 
+/* 0; -EIO; -EWOULDBLOCK: another program has the directory; or the error of opening its lock. */
 NODISCARD int store_open(const char *dir, struct store **store);
 void store_close(struct store *store);
 void store_lock(struct store *store);
@@ -56,12 +58,14 @@ int64_t store_last_id(struct store *store);
 /* One column of a row as C text, never NULL. */
 const char *store_text(sqlite3_stmt *stmt, int column);
 
-NODISCARD int store_create_database(struct store *store, const char *name); /* -EEXIST is not an error to most */
+NODISCARD int store_create_database(struct store *store,
+                                    const char *name); /* -EEXIST is not an error to most */
 NODISCARD int store_drop_database(struct store *store, const char *name);
 bool store_has_database(struct store *store, const char *name);
 
 /* The table with its columns; the caller ends it with table_fini, also after a failure. */
-NODISCARD int store_find_table(struct store *store, const char *database, const char *name, struct table *table);
+NODISCARD int store_find_table(struct store *store, const char *database, const char *name,
+                               struct table *table);
 void table_fini(struct table *table);
 /* -1 when there is no such column. */
 int table_column(const struct table *table, const char *name);

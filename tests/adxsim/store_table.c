@@ -1,5 +1,5 @@
-/* Databases, tables, columns and mappings in the store. A table's rows are in its own SQLite table rows_<id>, column n
- * in c<n>, so that no name of a client ever gets into SQL. */
+/* Databases, tables, columns and mappings in the store. A table's rows are in its own SQLite table rows_<id>,
+ * column n in c<n>, so that no name of a client ever gets into SQL. */
 #include "tests/adxsim/store.h"
 
 #include <errno.h>
@@ -94,8 +94,8 @@ int store_drop_database(struct store *store, const char *name)
 
 static int load_columns(struct store *store, struct table *table)
 {
-    sqlite3_stmt *stmt =
-        store_query(store, "SELECT name, type FROM sim_column WHERE table_id = ? ORDER BY ordinal", "i", table->id);
+    sqlite3_stmt *stmt = store_query(
+        store, "SELECT name, type FROM sim_column WHERE table_id = ? ORDER BY ordinal", "i", table->id);
     int rc;
 
     if (!stmt)
@@ -111,8 +111,8 @@ static int load_columns(struct store *store, struct table *table)
 int store_find_table(struct store *store, const char *database, const char *name, struct table *table)
 {
     sqlite3_stmt *stmt = store_query(
-        store, "SELECT id, folder, docstring, streaming, batching FROM sim_table WHERE db = ? AND name = ?", "tt",
-        database, name);
+        store, "SELECT id, folder, docstring, streaming, batching FROM sim_table WHERE db = ? AND name = ?",
+        "tt", database, name);
     int rc;
 
     *table = (struct table){0};
@@ -163,15 +163,17 @@ int store_create_table(struct store *store, const char *database, const char *na
     if (rc < 0)
         return rc;
     *id = store_last_id(store);
-    (void)snprintf(sql, sizeof sql, "CREATE TABLE rows_%lld(id INTEGER PRIMARY KEY, ing INTEGER)", (long long)*id);
+    (void)snprintf(sql, sizeof sql, "CREATE TABLE rows_%lld(id INTEGER PRIMARY KEY, ing INTEGER)",
+                   (long long)*id);
     return store_run(store, sql, "");
 }
 
-int store_add_column(struct store *store, int64_t table_id, size_t ordinal, const char *name, enum kusto_type type)
+int store_add_column(struct store *store, int64_t table_id, size_t ordinal, const char *name,
+                     enum kusto_type type)
 {
     char sql[96];
-    int rc = store_run(store, "INSERT INTO sim_column(table_id, ordinal, name, type) VALUES(?, ?, ?, ?)", "iiti",
-                       table_id, (int64_t)ordinal, name, (int64_t)type);
+    int rc = store_run(store, "INSERT INTO sim_column(table_id, ordinal, name, type) VALUES(?, ?, ?, ?)",
+                       "iiti", table_id, (int64_t)ordinal, name, (int64_t)type);
 
     if (rc < 0)
         return rc;
@@ -182,8 +184,8 @@ int store_add_column(struct store *store, int64_t table_id, size_t ordinal, cons
 int store_find_mapping(struct store *store, int64_t table_id, const char *kind, const char *name, char **json)
 {
     sqlite3_stmt *stmt =
-        store_query(store, "SELECT mapping FROM sim_mapping WHERE table_id = ? AND kind = ? AND name = ?", "itt",
-                    table_id, kind, name);
+        store_query(store, "SELECT mapping FROM sim_mapping WHERE table_id = ? AND kind = ? AND name = ?",
+                    "itt", table_id, kind, name);
     int rc = -EIO;
 
     *json = NULL;

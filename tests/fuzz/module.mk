@@ -1,1 +1,25 @@
-# libFuzzer targets: tests/fuzz/fuzz_*.c, built by clang with the sources they name; corpus in tests/fuzz/corpus/.
+# libFuzzer targets: tests/fuzz/fuzz_*.c, built by clang with the sources they name (fuzz_X_src); the seeds are in
+# tests/fuzz/corpus/X/. What a run adds to the corpus stays in $(BUILD)/fuzz/corpus/.
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS   := -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+fuzz_segment_src := $(filter-out common/segment/codec_%,$(wildcard common/segment/*.c)) common/segment/codec_$(CODEC).c
+
+fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+define fuzz_rules
+$(BUILD)/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $$(fuzz_$(1)_src) $(wildcard common/*/*.h)
+	@mkdir -p $$(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^) $$(fuzz_$(1)_LIBS) $$(LIBS)
+endef
+$(foreach t,$(fuzz_targets),$(eval $(call fuzz_rules,$(t))))
+
+fuzz-build: $(fuzz_targets:%=$(BUILD)/fuzz/fuzz_%)
+fuzz: fuzz-build  ## run each libFuzzer target for FUZZ_SECONDS (30)
+	@for t in $(fuzz_targets); do \
+	    echo "fuzz_$$t: $(FUZZ_SECONDS) s"; mkdir -p $(BUILD)/fuzz/corpus/$$t tests/fuzz/corpus/$$t; \
+	    $(BUILD)/fuzz/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -print_final_stats=0 \
+	        -verbosity=0 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+.PHONY: fuzz fuzz-build

@@ -1,0 +1,22 @@
+/* The HTTP server: collects a request, has it served (api.h), sends the reply. A thread for each connection.
+ */
+#ifndef ADXSIM_SERVER_H
+#define ADXSIM_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/compiler.h"
+#include "tests/adxsim/sim.h"
+
+/* A listening socket on HOST:PORT ([v6]:PORT too). 0 with *fd and the port that it got; -EINVAL: not
+ * HOST:PORT, or HOST is not a loopback address; or the error of bind. */
+NODISCARD int server_listen(const char *address, int *fd, uint16_t *port, char host[static 64]);
+
+struct server;
+/* Takes the socket. NULL when the library refuses. */
+struct server *server_start(const struct sim *sim, int fd);
+/* Ends all connections and threads. */
+void server_stop(struct server *server);
+
+#endif
