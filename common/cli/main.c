@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include "common/base/exit.h"
@@ -86,7 +87,8 @@ static int run(const struct conf *conf)
     cli.words++;
     cli.word_count--;
     int code = command->wants_spool ? run_in_spool(&cli, command) : command->run(&cli);
-    if (fflush(stdout) != 0 || ferror(stdout))
+    /* A reader that has gone away (| head) has what it wanted. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE)
         return cli_fail(EXIT_TROUBLE, "standard output cannot be written: %s", strerror(errno));
     return code;
 }
@@ -97,6 +99,7 @@ int main(int argc, char **argv)
     struct err err;
     enum conf_verdict verdict;
     int code = EXIT_DONE;
+    signal(SIGPIPE, SIG_IGN);
     if (conf_load(&conf, &about, argc, argv, &verdict, &err)) {
         code = cli_fail(EXIT_USAGE, "%s", err.text);
     } else if (verdict != CONF_EXIT) {
