@@ -61,7 +61,8 @@ static int64_t step(void *state)
     if (peerd->counts.segments > before) {
         ctl_client_wake(peerd->uploader);
         daemon_publish(peerd->daemon, "segments-routed",
-                       json_pack("{s:s, s:I}", "to", "upload", "segments", (json_int_t)(peerd->counts.segments - before)));
+                       json_pack("{s:s, s:I}", "to", "upload", "segments",
+                                 (json_int_t)(peerd->counts.segments - before)));
     }
     if (conf_flag(peerd->daemon->conf, CONF_ONCE))
         daemon_finish(peerd->daemon, peerd->left ? EXIT_AGAIN : EXIT_DONE);
@@ -82,14 +83,14 @@ static void status(void *state, json_t *out)
 static void metrics(void *state, struct metrics *out)
 {
     const struct peerd *peerd = state;
-    metrics_single(out, "spillway_routed_segments_total", METRICS_COUNTER, "Segments moved from sealed/ to upload/.",
-                   (int64_t)peerd->counts.segments);
+    metrics_single(out, "spillway_routed_segments_total", METRICS_COUNTER,
+                   "Segments moved from sealed/ to upload/.", (int64_t)peerd->counts.segments);
     metrics_single(out, "spillway_routed_bytes_total", METRICS_COUNTER, "Their bytes on disk.",
                    (int64_t)peerd->counts.bytes);
     metrics_single(out, "spillway_adopted_segments_total", METRICS_COUNTER,
                    "Segments sealed for writers that died.", (int64_t)peerd->adopted);
-    metrics_single(out, "spillway_route_failures_total", METRICS_COUNTER, "Moves that failed and are tried again.",
-                   (int64_t)peerd->counts.failures);
+    metrics_single(out, "spillway_route_failures_total", METRICS_COUNTER,
+                   "Moves that failed and are tried again.", (int64_t)peerd->counts.failures);
 }
 
 static const struct conf_about about = {
@@ -97,8 +98,10 @@ static const struct conf_about about = {
     .bit = CONF_P,
     .summary = "route sealed segments to whoever uploads them",
     .usage = "",
-    .text = "Takes segments from sealed/ as they appear and moves them to upload/, where uploader finds them: one rename each, "
-            "no byte is copied. What a walwriter that died has left in active/ it seals. It may be killed at any instant; what it had not moved yet it moves after the next start.",
+    .text = "Takes segments from sealed/ as they appear and moves them to upload/, where uploader finds "
+            "them: one rename each, "
+            "no byte is copied. What a walwriter that died has left in active/ it seals. It may be killed at "
+            "any instant; what it had not moved yet it moves after the next start.",
     .examples = "    peerd --spool /var/spool/spillway\n"
                 "    peerd --spool /var/spool/spillway --once\n",
 };
@@ -106,7 +109,12 @@ static const struct conf_about about = {
 int main(int argc, char **argv)
 {
     static const struct daemon_module module = {
-        .about = &about, .init = init, .step = step, .status = status, .metrics = metrics, .fini = fini,
+        .about = &about,
+        .init = init,
+        .step = step,
+        .status = status,
+        .metrics = metrics,
+        .fini = fini,
     };
     return daemon_main(argc, argv, &module);
 }

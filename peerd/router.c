@@ -28,7 +28,8 @@ static int route(void *arg, const struct spool_place *place, int dir, const char
     struct spool_place to = spool_place(QUEUE_UPLOAD, place->db);
     int rc = spool_move(routing->spool, place, file, &to, false);
     if (rc == -EEXIST) {
-        log_warn("name-taken", log_s("db", place->db), log_s("file", file), log_s("do", "look at both: spillway verify"));
+        log_warn("name-taken", log_s("db", place->db), log_s("file", file),
+                 log_s("do", "look at both: spillway verify"));
         rc = set_aside(routing->spool, place, file);
     } else if (rc == 0) {
         routing->counts->segments++;

@@ -12,9 +12,9 @@ struct router_counts {
     uint64_t failures; /* moves that failed and will be tried again */
 };
 
-/* Move every segment of sealed/ to where it belongs. What cannot be moved now is left, logged and counted; a segment whose name
- * is taken in upload/ goes to quarantine, for two files of one name cannot both be it. Returns how many are left, or a negative
- * errno when sealed/ cannot be read. */
+/* Move every segment of sealed/ to where it belongs. What cannot be moved now is left, logged and counted; a
+ * segment whose name is taken in upload/ goes to quarantine, for two files of one name cannot both be it.
+ * Returns how many are left, or a negative errno when sealed/ cannot be read. */
 NODISCARD int64_t router_run(const struct spool *spool, struct router_counts *counts);
 
 #endif

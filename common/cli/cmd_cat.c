@@ -23,8 +23,8 @@ static int put_member(struct cat *cat, const struct member *member, const uint8_
     if (rc)
         return err_errno(&cat->err, rc, "%s", label);
     size_t len;
-    rc = codec_inflate(cat->codec, bytes + member->payload_offset, member->payload_bytes, cat->rows.data, member->isize,
-                       &len);
+    rc = codec_inflate(cat->codec, bytes + member->payload_offset, member->payload_bytes, cat->rows.data,
+                       member->isize, &len);
     if (rc) {
         cli_fail(0, "%s: the block at byte %llu does not inflate: passed over", label,
                  (unsigned long long)member->offset);
@@ -58,8 +58,9 @@ static int cat_file(void *arg, int fd, const char *label, const struct inventory
             if (rc)
                 break;
         } else if (!item.is_member && !is_unfinished(&item, entry)) {
-            cli_fail(0, "%s: %llu damaged bytes at byte %llu (%s): passed over", label, (unsigned long long)item.bytes,
-                     (unsigned long long)item.offset, member_status_text(item.status));
+            cli_fail(0, "%s: %llu damaged bytes at byte %llu (%s): passed over", label,
+                     (unsigned long long)item.bytes, (unsigned long long)item.offset,
+                     member_status_text(item.status));
             cat->is_damaged = true;
         }
     }

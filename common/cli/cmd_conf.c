@@ -21,7 +21,8 @@ static json_t *key_json(const struct conf *conf, enum conf_id id)
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_string(values[i]));
-    return json_pack("{s:s, s:o, s:s}", "key", conf_key(id)->name, "values", list, "origin", conf_origin(conf, id));
+    return json_pack("{s:s, s:o, s:s}", "key", conf_key(id)->name, "values", list, "origin",
+                     conf_origin(conf, id));
 }
 
 static int check_file(const char *path)

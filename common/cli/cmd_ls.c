@@ -43,9 +43,9 @@ static int print_json(const struct listed *listed)
     char time[WALL_TEXT_BYTES] = "";
     if (listed->time_ms)
         wall_format(listed->time_ms, time);
-    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "queue", spool_queue_name(entry->queue), "db", listed->db,
-                             "table", listed->name.table, "file", entry->file, "bytes", (json_int_t)entry->bytes, "time",
-                             time);
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "queue", spool_queue_name(entry->queue), "db",
+                             listed->db, "table", listed->name.table, "file", entry->file, "bytes",
+                             (json_int_t)entry->bytes, "time", time);
     if (line && *entry->group)
         json_object_set_new(line, "batch", json_string(entry->group));
     if (line && listed->has_rows) {
@@ -106,7 +106,8 @@ int cmd_ls(struct cli *cli)
     inventory_settle(&inventory);
     bool wants_rows = conf_flag(cli->conf, CONF_ROWS);
     if (!cli->is_json)
-        printf("%-10s  %10s  %9s  %s%s\n", "QUEUE", "SIZE", "AGE", wants_rows ? "        ROWS  " : "", "TABLE  FILE");
+        printf("%-10s  %10s  %9s  %s%s\n", "QUEUE", "SIZE", "AGE", wants_rows ? "        ROWS  " : "",
+               "TABLE  FILE");
     for (size_t i = 0; i < inventory.count; i++) {
         struct listed listed;
         describe(cli, &inventory.entries[i], &listed);

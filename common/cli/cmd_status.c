@@ -25,7 +25,8 @@ static json_t *ask_program(const struct cli *cli, const char *program)
         return reply;
     }
     json_decref(reply);
-    return rc == -ENOENT ? json_pack("{s:b}", "running", 0) : json_pack("{s:b, s:s}", "running", 0, "error", err.text);
+    return rc == -ENOENT ? json_pack("{s:b}", "running", 0)
+                         : json_pack("{s:b, s:s}", "running", 0, "error", err.text);
 }
 
 /* The sum of one queue's segments of one database: entries come sorted so that those are neighbours. */
@@ -50,8 +51,8 @@ static json_t *sum_up(const struct inventory_entry *entries, size_t count)
         snprintf(db, sizeof db, "%.*s", NAME_FILE_MAX_BYTES, entries->db);
     struct flake oldest;
     flake_decompose(entries->id, &oldest);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "queue", spool_queue_name(entries->queue), "db", db, "segments",
-                     (json_int_t)count, "bytes", (json_int_t)bytes, "oldest_ms",
+    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "queue", spool_queue_name(entries->queue), "db", db,
+                     "segments", (json_int_t)count, "bytes", (json_int_t)bytes, "oldest_ms",
                      (json_int_t)(entries->id ? wall_now_ms() - (int64_t)oldest.unix_ms : 0));
 }
 
@@ -64,7 +65,8 @@ static int sum_queues(const struct cli *cli, json_t *queues)
         qsort(inventory.entries, inventory.count, sizeof *inventory.entries, compare_places);
     for (size_t i = 0, n; rc == 0 && i < inventory.count; i += n) {
         const struct inventory_entry *first = &inventory.entries[i];
-        for (n = 1; i + n < inventory.count && first[n].queue == first->queue && strcmp(first[n].db, first->db) == 0;)
+        for (n = 1; i + n < inventory.count && first[n].queue == first->queue &&
+                    strcmp(first[n].db, first->db) == 0;)
             n++;
         rc = json_array_append_new(queues, sum_up(first, n)) ? -ENOMEM : 0;
     }
@@ -88,12 +90,16 @@ static void print_disk(const json_t *guard)
     if (!json_is_true(json_object_get(guard, "running")))
         return;
     char used[UNITS_TEXT_BYTES], limit[UNITS_TEXT_BYTES], leased[UNITS_TEXT_BYTES];
-    int64_t used_bytes = message_number(guard, "used_bytes", 0), limit_bytes = message_number(guard, "limit_bytes", 0);
-    const char *reason = message_text(guard, "reason", "");
-    printf("\ndisk: %s of %s used (%.1f %%), %s leased, pressure %s%s%s\n", units_format_size(used_bytes, used),
-           units_format_size(limit_bytes, limit), limit_bytes ? 100.0 * (double)used_bytes / (double)limit_bytes : 0.0,
+    int64_t used_bytes = message_number(guard, "used_bytes", 0),
+            limit_bytes = message_number(guard, "limit_bytes", 0);
+    const char *reason = message_text(guard, "reason", "none");
+    bool has_reason = strcmp(reason, "none") != 0;
+    printf("\ndisk: %s of %s used (%.1f %%), %s leased, pressure %s%s%s\n",
+           units_format_size(used_bytes, used), units_format_size(limit_bytes, limit),
+           limit_bytes ? 100.0 * (double)used_bytes / (double)limit_bytes : 0.0,
            units_format_size(message_number(guard, "outstanding_bytes", 0), leased),
-           message_text(guard, "pressure", "unknown"), *reason ? ", because of " : "", reason);
+           message_text(guard, "pressure", "unknown"), has_reason ? ", because of " : "",
+           has_reason ? reason : "");
 }
 
 static void print_queues(const json_t *queues)
@@ -101,11 +107,10 @@ static void print_queues(const json_t *queues)
     size_t i;
     json_t *queue;
     printf("\n%-10s  %-20s  %9s  %11s  %9s\n", "QUEUE", "DATABASE", "SEGMENTS", "SIZE", "OLDEST");
-    json_array_foreach(queues, i, queue)
-    {
+    json_array_foreach (queues, i, queue) {
         char bytes[UNITS_TEXT_BYTES], oldest[UNITS_TEXT_BYTES];
-        printf("%-10s  %-20s  %9lld  %11s  %9s\n", message_text(queue, "queue", ""), message_text(queue, "db", ""),
-               (long long)message_number(queue, "segments", 0),
+        printf("%-10s  %-20s  %9lld  %11s  %9s\n", message_text(queue, "queue", ""),
+               message_text(queue, "db", ""), (long long)message_number(queue, "segments", 0),
                units_format_size(message_number(queue, "bytes", 0), bytes),
                units_format_time(message_number(queue, "oldest_ms", 0), oldest));
     }
@@ -113,20 +118,19 @@ static void print_queues(const json_t *queues)
         puts("(nothing waits)");
 }
 
-static void print_databases(const json_t *uploader)
+static void print_databases(json_t *uploader)
 {
-    size_t i;
-    json_t *db;
-    const json_t *databases = json_object_get(uploader, "databases");
-    if (!json_array_size(databases))
+    const char *name;
+    json_t *db, *databases = json_object_get(uploader, "databases");
+    if (!json_object_size(databases))
         return;
-    printf("\n%-20s  %-12s  %12s  %s\n", "UPLOADS TO", "HEALTH", "ROWS SENT", "TARGET");
-    json_array_foreach(databases, i, db)
-    {
-        printf("%-20s  %-12s  %12lld  %s\n", message_text(db, "db", ""), message_text(db, "health", "unknown"),
-               (long long)message_number(db, "rows_uploaded", 0), message_text(db, "target", ""));
+    printf("\n%-20s  %-12s  %12s  %12s  %s\n", "UPLOADS OF", "HEALTH", "ROWS SENT", "ROWS REFUSED", "TO");
+    json_object_foreach (databases, name, db) {
+        printf("%-20s  %-12s  %12lld  %12lld  %s\n", name, message_text(db, "health", "unknown"),
+               (long long)message_number(db, "rows_uploaded", 0),
+               (long long)message_number(db, "rows_quarantined", 0), message_text(db, "target", ""));
         const char *error = message_text(db, "last_error", "");
-        if (*error)
+        if (*error && strcmp(message_text(db, "health", ""), "up") != 0)
             printf("%-20s  last error: %s\n", "", error);
     }
 }
@@ -148,7 +152,8 @@ int cmd_status(struct cli *cli)
         json_object_set_new(programs, cli_daemons[i], ask_program(cli, cli_daemons[i]));
     int rc = sum_queues(cli, queues);
     if (rc == 0 && cli->is_json) {
-        json_t *all = json_pack("{s:s, s:O, s:O}", "spool", cli->spool.path, "programs", programs, "queues", queues);
+        json_t *all =
+            json_pack("{s:s, s:O, s:O}", "spool", cli->spool.path, "programs", programs, "queues", queues);
         char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
         rc = text ? puts(text) < 0 : -ENOMEM;
         free(text);
@@ -158,5 +163,6 @@ int cmd_status(struct cli *cli)
     }
     json_decref(programs);
     json_decref(queues);
-    return rc < 0 ? cli_fail(EXIT_TROUBLE, "spool %s: cannot be listed: %s", cli->spool.path, strerror(-rc)) : EXIT_DONE;
+    return rc < 0 ? cli_fail(EXIT_TROUBLE, "spool %s: cannot be listed: %s", cli->spool.path, strerror(-rc))
+                  : EXIT_DONE;
 }

@@ -25,7 +25,8 @@ struct looked {
     json_t *faults;
 };
 
-static int add_fault(struct looked *looked, uint64_t offset, uint64_t bytes, const char *word, const char *text)
+static int add_fault(struct looked *looked, uint64_t offset, uint64_t bytes, const char *word,
+                     const char *text)
 {
     if (json_array_size(looked->faults) >= 1000)
         return 0;
@@ -48,8 +49,10 @@ static int look_at_head(struct looked *looked, const struct scan_item *item)
     if (!looked->entry || segment_name_parse(looked->entry->file, &name) != NAME_OK)
         return 0;
     if (strcmp(looked->head.table, name.table) != 0 || looked->head.format != name.format ||
-        name_encode(looked->head.db, folder, sizeof folder) != NAME_OK || strcmp(folder, looked->entry->db) != 0)
-        return add_fault(looked, item->offset, item->bytes, "wrong-place", "the head names another database, table or format than the file's name");
+        name_encode(looked->head.db, folder, sizeof folder) != NAME_OK ||
+        strcmp(folder, looked->entry->db) != 0)
+        return add_fault(looked, item->offset, item->bytes, "wrong-place",
+                         "the head names another database, table or format than the file's name");
     return 0;
 }
 
@@ -71,14 +74,15 @@ static int look_at_block(struct verify *verify, struct looked *looked, const str
     if (rc)
         return rc;
     enum segment_format format = looked->has_head ? looked->head.format : SEGMENT_CSV;
-    enum member_status status = member_check_deep(verify->codec, bytes, &item->member, format, verify->rows.data,
-                                                  item->member.isize);
+    enum member_status status =
+        member_check_deep(verify->codec, bytes, &item->member, format, verify->rows.data, item->member.isize);
     return status == MEMBER_OK ? 0
                                : add_fault(looked, item->offset, item->bytes, member_status_word(status),
                                            member_status_text(status));
 }
 
-static int look_at(struct verify *verify, struct looked *looked, const struct scan_item *item, const uint8_t *bytes)
+static int look_at(struct verify *verify, struct looked *looked, const struct scan_item *item,
+                   const uint8_t *bytes)
 {
     if (item->is_member)
         return item->member.is_head ? look_at_head(looked, item) : look_at_block(verify, looked, item, bytes);
@@ -94,9 +98,10 @@ static int report(struct verify *verify, const struct looked *looked)
     size_t count = json_array_size(looked->faults);
     verify->damaged += count > 0;
     if (verify->is_json) {
-        json_t *line = json_pack("{s:s, s:b, s:I, s:I, s:I, s:O}", "file", looked->label, "ok", count == 0, "rows",
-                                 (json_int_t)looked->rows, "blocks", (json_int_t)looked->blocks, "skipped_bytes",
-                                 (json_int_t)looked->skipped_bytes, "faults", looked->faults);
+        json_t *line =
+            json_pack("{s:s, s:b, s:I, s:I, s:I, s:O}", "file", looked->label, "ok", count == 0, "rows",
+                      (json_int_t)looked->rows, "blocks", (json_int_t)looked->blocks, "skipped_bytes",
+                      (json_int_t)looked->skipped_bytes, "faults", looked->faults);
         char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
         if (text)
             puts(text);
@@ -106,7 +111,7 @@ static int report(struct verify *verify, const struct looked *looked)
     }
     size_t i;
     json_t *fault;
-    json_array_foreach(looked->faults, i, fault)
+    json_array_foreach (looked->faults, i, fault)
         printf("%s: %lld bytes at byte %lld: %s\n", looked->label,
                (long long)json_integer_value(json_object_get(fault, "bytes")),
                (long long)json_integer_value(json_object_get(fault, "offset")),
@@ -160,7 +165,8 @@ static void print_sum(const struct verify *verify)
 
 int cmd_verify(struct cli *cli)
 {
-    struct verify verify = {.is_json = cli->is_json, .is_deep = conf_flag(cli->conf, CONF_DEEP), .codec = codec_new()};
+    struct verify verify = {
+        .is_json = cli->is_json, .is_deep = conf_flag(cli->conf, CONF_DEEP), .codec = codec_new()};
     buf_init(&verify.rows, MEMBER_RAW_MAX);
     if (!verify.codec)
         return cli_fail(EXIT_TROUBLE, "out of memory");

@@ -19,6 +19,7 @@ struct cli {
 typedef int cli_command(struct cli *cli);
 
 cli_command cmd_status, cmd_ls, cmd_cat, cmd_verify, cmd_conf, cmd_metrics, cmd_events;
+cli_command cmd_count; /* uploader/cmd_count.c */
 
 /* Say why the command cannot go on, on stderr; returns `code`. */
 int cli_fail(int code, const char *format, ...) PRINTF(2, 3);

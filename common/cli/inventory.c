@@ -87,7 +87,8 @@ int inventory_parse(const char *word, struct inventory_words *words, struct err 
     return 0;
 }
 
-int inventory_add(struct inventory *inventory, const struct spool *spool, const struct inventory_filter *filter)
+int inventory_add(struct inventory *inventory, const struct spool *spool,
+                  const struct inventory_filter *filter)
 {
     struct adding adding = {.inventory = inventory, .filter = filter};
     char folder[NAME_FILE_MAX_BYTES + 1];

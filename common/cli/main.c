@@ -14,13 +14,16 @@ static const struct conf_about about = {
     .summary = "look into a spool and at the programs that work on it",
     .usage = "COMMAND [WORD ...]",
     .text =
-        "Works while the programs run, and also when they do not: it reads the spool, which is the truth, and asks the "
+        "Works while the programs run, and also when they do not: it reads the spool, which is the truth, "
+        "and asks the "
         "programs that answer. It has no state of its own.\n\n"
         "Commands:\n"
         "    status                        programs, disk budget, and what waits in which queue\n"
         "    ls [DB[/TABLE]] ...           segments, oldest first; --rows counts their rows\n"
         "    cat DB[/TABLE]|FILE ...       the rows of all their segments, in every queue, oldest first\n"
-        "    verify [DB[/TABLE]|FILE] ...  check every block; --deep inflates them too; exit 1 if anything is damaged\n"
+        "    verify [DB[/TABLE]|FILE] ...  check every block; --deep inflates them too; exit 1 if anything "
+        "is damaged\n"
+        "    count DB[/TABLE] ...          the rows that ADX has by now (asks the endpoint of --database)\n"
         "    events                        what happens, as it happens, as JSON lines\n"
         "    metrics                       all programs' metrics, as Prometheus reads them\n"
         "    conf                          every key, its value, and where that comes from\n"
@@ -39,8 +42,9 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"status", cmd_status, true}, {"ls", cmd_ls, true},           {"cat", cmd_cat, true},       {"verify", cmd_verify, true},
-    {"conf", cmd_conf, false},    {"metrics", cmd_metrics, true}, {"events", cmd_events, true},
+    {"status", cmd_status, true}, {"ls", cmd_ls, true},        {"cat", cmd_cat, true},
+    {"verify", cmd_verify, true}, {"conf", cmd_conf, false},   {"metrics", cmd_metrics, true},
+    {"events", cmd_events, true}, {"count", cmd_count, false},
 };
 
 int cli_fail(int code, const char *format, ...)
@@ -103,7 +107,8 @@ int main(int argc, char **argv)
     if (conf_load(&conf, &about, argc, argv, &verdict, &err)) {
         code = cli_fail(EXIT_USAGE, "%s", err.text);
     } else if (verdict != CONF_EXIT) {
-        log_init("spillway", (enum log_level)conf_number(conf, CONF_LOG_LEVEL), conf_flag(conf, CONF_LOG_TIMESTAMPS));
+        log_init("spillway", (enum log_level)conf_number(conf, CONF_LOG_LEVEL),
+                 conf_flag(conf, CONF_LOG_TIMESTAMPS));
         code = run(conf);
     }
     conf_free(conf);

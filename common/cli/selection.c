@@ -64,8 +64,8 @@ static int visit_inventory(struct cli *cli, const struct selection *selection, s
     return rc;
 }
 
-int selection_visit_all(struct cli *cli, bool none_is_all, const char *progress_name, selection_visit *visit, void *arg,
-                        struct err *err)
+int selection_visit_all(struct cli *cli, bool none_is_all, const char *progress_name, selection_visit *visit,
+                        void *arg, struct err *err)
 {
     static const struct inventory_filter any;
     struct selection selection = {.visit = visit, .arg = arg, .progress_name = progress_name};

@@ -51,7 +51,8 @@ void conf_free(struct conf *conf)
 static bool is_key(const char *name, size_t len, enum conf_id *id)
 {
     for (size_t i = 0; i < CONF_KEYS; i++) {
-        if (strlen(conf_key((enum conf_id)i)->name) == len && strncmp(conf_key((enum conf_id)i)->name, name, len) == 0) {
+        if (strlen(conf_key((enum conf_id)i)->name) == len &&
+            strncmp(conf_key((enum conf_id)i)->name, name, len) == 0) {
             *id = (enum conf_id)i;
             return true;
         }
@@ -60,8 +61,8 @@ static bool is_key(const char *name, size_t len, enum conf_id *id)
 }
 
 /* Take one value from one source; what a weaker source said is forgotten, a LIST of the same source grows. */
-static int take_value(struct conf *conf, enum conf_id id, const char *text, enum source source, const char *origin,
-                      struct err *err)
+static int take_value(struct conf *conf, enum conf_id id, const char *text, enum source source,
+                      const char *origin, struct err *err)
 {
     struct value *value = &conf->values[id];
     int64_t number;
@@ -127,7 +128,8 @@ static int load_line(struct conf *conf, const char *path, unsigned number, char 
     const char *name = trim(line), *text = trim(equals + 1);
     enum conf_id id;
     if (!is_key(name, strlen(name), &id))
-        return err_set(err, -EINVAL, "%s: unknown key '%s': 'spillway conf' lists all there are", origin, name);
+        return err_set(err, -EINVAL, "%s: unknown key '%s': 'spillway conf' lists all there are", origin,
+                       name);
     struct err why;
     int rc = take_value(conf, id, text, FROM_FILE, origin, &why);
     return rc ? err_set(err, rc, "%s: %s", origin, why.text) : 0;
@@ -161,7 +163,8 @@ static void env_name(const char *key, char name[static 64])
 }
 
 /* A LIST in the environment is separated by white space. */
-static int load_env_value(struct conf *conf, enum conf_id id, const char *variable, const char *text, struct err *err)
+static int load_env_value(struct conf *conf, enum conf_id id, const char *variable, const char *text,
+                          struct err *err)
 {
     struct err why;
     int rc = 0;
@@ -171,7 +174,8 @@ static int load_env_value(struct conf *conf, enum conf_id id, const char *variab
         char *copy = strdup(text), *save = NULL;
         if (!copy)
             return err_set(err, -ENOMEM, "out of memory");
-        for (char *word = strtok_r(copy, " \t\n", &save); word && rc == 0; word = strtok_r(NULL, " \t\n", &save))
+        for (char *word = strtok_r(copy, " \t\n", &save); word && rc == 0;
+             word = strtok_r(NULL, " \t\n", &save))
             rc = take_value(conf, id, word, FROM_ENVIRONMENT, "environment", &why);
         free(copy);
     }
@@ -204,7 +208,8 @@ static int load_flag(struct conf *conf, const char *flag, char *next, bool *took
     if (!is_key(flag, len, &id))
         return err_set(err, -EINVAL, "unknown flag --%.*s: see %s --help", (int)len, flag, program);
     if (!(conf_key(id)->programs & conf->about->bit))
-        return err_set(err, -EINVAL, "--%.*s is not a flag of %s: see %s --help", (int)len, flag, program, program);
+        return err_set(err, -EINVAL, "--%.*s is not a flag of %s: see %s --help", (int)len, flag, program,
+                       program);
     if (!text && conf_key(id)->type == TYPE_FLAG) {
         text = "yes";
     } else if (!text) {
@@ -228,7 +233,8 @@ static bool is_asked(struct asked *asked, const char *flag)
     const struct {
         const char *flag;
         bool *asked;
-    } words[] = {{"help", &asked->help}, {"version", &asked->version}, {"man", &asked->man}, {"check", &asked->check}};
+    } words[] = {
+        {"help", &asked->help}, {"version", &asked->version}, {"man", &asked->man}, {"check", &asked->check}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcmp(flag, words[i].flag) == 0)
             return *words[i].asked = true;
@@ -252,7 +258,8 @@ static int load_arguments(struct conf *conf, int argc, char **argv, struct asked
         else if (strcmp(argument, "-h") == 0)
             asked->help = true;
         else if (argument[1] != '-')
-            rc = err_set(err, -EINVAL, "unknown flag %s: flags are words, see %s --help", argument, conf->about->program);
+            rc = err_set(err, -EINVAL, "unknown flag %s: flags are words, see %s --help", argument,
+                         conf->about->program);
         else if (strncmp(argument, "--config=", 9) == 0)
             asked->config = argument + 9;
         else if (strcmp(argument, "--config") == 0 && i + 1 < argc)
@@ -277,8 +284,8 @@ static bool is_answered(const struct conf_about *about, const struct asked *aske
     return asked->help || asked->man || asked->version;
 }
 
-int conf_load(struct conf **out, const struct conf_about *about, int argc, char **argv, enum conf_verdict *verdict,
-              struct err *err)
+int conf_load(struct conf **out, const struct conf_about *about, int argc, char **argv,
+              enum conf_verdict *verdict, struct err *err)
 {
     struct conf *conf = *out = calloc(1, sizeof *conf);
     *verdict = CONF_RUN;

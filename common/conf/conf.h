@@ -1,8 +1,9 @@
-/* Configuration: one table of keys (keys.def), read from flags, environment, a file, and defaults, in that order
- * of precedence (house.md §5). A key `max-disk-usage` is the flag --max-disk-usage, the variable
+/* Configuration: one table of keys (keys.def), read from flags, environment, a file, and defaults, in that
+ * order of precedence (house.md §5). A key `max-disk-usage` is the flag --max-disk-usage, the variable
  * SPILLWAY_MAX_DISK_USAGE and the file's line `max-disk-usage = 20G`.
  *
- * Loading happens once, in main(), before threads; the values are constant after that and may be read by any thread. */
+ * Loading happens once, in main(), before threads; the values are constant after that and may be read by any
+ * thread. */
 #ifndef SPILLWAY_CONF_H
 #define SPILLWAY_CONF_H
 
@@ -69,9 +70,9 @@ enum conf_verdict {
     CONF_EXIT,  /* --help, --version or --man did all there was to do */
 };
 
-/* Read everything. `*conf` is to be freed with conf_free() whatever is returned. Words that are not flags are left for
- * conf_words(). Prints to stdout what --help and the like ask for. On error `err` names file, line, key and what
- * would be accepted; the program exits EXIT_USAGE. */
+/* Read everything. `*conf` is to be freed with conf_free() whatever is returned. Words that are not flags are
+ * left for conf_words(). Prints to stdout what --help and the like ask for. On error `err` names file, line,
+ * key and what would be accepted; the program exits EXIT_USAGE. */
 NODISCARD int conf_load(struct conf **conf, const struct conf_about *about, int argc, char **argv,
                         enum conf_verdict *verdict, struct err *err);
 void conf_free(struct conf *conf);
@@ -79,7 +80,8 @@ void conf_free(struct conf *conf);
 /* Was it said at all (flag, environment or file)? */
 bool conf_is_set(const struct conf *conf, enum conf_id id);
 
-/* Values. A key without a default that was not given: NULL, or an assertion for numbers. Strings live as long as conf. */
+/* Values. A key without a default that was not given: NULL, or an assertion for numbers. Strings live as long
+ * as conf. */
 const char *conf_text(const struct conf *conf, enum conf_id id);
 int64_t conf_number(const struct conf *conf, enum conf_id id);
 bool conf_flag(const struct conf *conf, enum conf_id id);

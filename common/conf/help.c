@@ -4,8 +4,8 @@
 
 enum { WIDTH = 100, INDENT = 8 };
 
-/* `text` in lines of at most WIDTH characters, each indented. Newlines in it are kept, and so are lines that begin with a
- * blank: they are tables. */
+/* `text` in lines of at most WIDTH characters, each indented. Newlines in it are kept, and so are lines that
+ * begin with a blank: they are tables. */
 static void print_wrapped(FILE *out, const char *text, int indent)
 {
     int column = 0;
@@ -51,11 +51,10 @@ static const char common_flags[] =
     "    --check\n        Check the configuration and exit.\n"
     "    --help, --version, --man\n        Print this, the version, or the man page, and exit.\n";
 
-static const char exit_codes[] =
-    "    0    done\n"
-    "    75   temporary: something is left, try again later\n"
-    "    100  wrong usage or configuration: restarting will not help\n"
-    "    111  temporary trouble: a supervisor should restart\n";
+static const char exit_codes[] = "    0    done\n"
+                                 "    75   temporary: something is left, try again later\n"
+                                 "    100  wrong usage or configuration: restarting will not help\n"
+                                 "    111  temporary trouble: a supervisor should restart\n";
 
 void conf_print_help(FILE *out, const struct conf_about *about)
 {
@@ -74,7 +73,8 @@ void conf_print_help(FILE *out, const struct conf_about *about)
     fprintf(out, "\nExamples:\n%s", about->examples);
 }
 
-/* One line of `len` bytes. Roff wants a dot or an apostrophe at its start, and every backslash and dash, escaped. */
+/* One line of `len` bytes. Roff wants a dot or an apostrophe at its start, and every backslash and dash,
+ * escaped. */
 static void print_roff_line(FILE *out, const char *text, size_t len)
 {
     if (len && (*text == '.' || *text == '\''))

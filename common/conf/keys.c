@@ -117,5 +117,7 @@ int conf_check_value(enum conf_id id, const char *text, int64_t *number, struct 
         rc = *text ? 0 : -EINVAL;
         break;
     }
-    return rc ? err_set(err, rc, "%s: '%s' is not what it takes: wants %s", key->name, text, type_wants(key->type)) : 0;
+    return rc ? err_set(err, rc, "%s: '%s' is not what it takes: wants %s", key->name, text,
+                        type_wants(key->type))
+              : 0;
 }

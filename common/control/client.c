@@ -44,8 +44,8 @@ static int open_socket(struct ctl_client *client)
     return rc;
 }
 
-static int open_client(struct ctl_client **out, const struct spool *spool, const char *program, int dial_flags,
-                       struct err *err)
+static int open_client(struct ctl_client **out, const struct spool *spool, const char *program,
+                       int dial_flags, struct err *err)
 {
     struct ctl_client *client = calloc(1, sizeof *client);
     if (!client)
@@ -69,7 +69,8 @@ static int open_client(struct ctl_client **out, const struct spool *spool, const
     return err_set(err, -EIO, "%s: its control socket cannot be reached: %s", program, nng_strerror(rc));
 }
 
-int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program, struct err *err)
+int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program,
+                    struct err *err)
 {
     return open_client(client, spool, program, NNG_FLAG_NONBLOCK, err);
 }
@@ -109,7 +110,8 @@ static int transport_error(const struct ctl_client *client, int rc, struct err *
     return err_set(err, -EIO, "%s: the conversation failed: %s", client->program, nng_strerror(rc));
 }
 
-int ctl_client_ask(struct ctl_client *client, const json_t *request, int timeout_ms, json_t **reply, struct err *err)
+int ctl_client_ask(struct ctl_client *client, const json_t *request, int timeout_ms, json_t **reply,
+                   struct err *err)
 {
     *reply = NULL;
     nng_socket_set_ms(client->socket, NNG_OPT_SENDTIMEO, timeout_ms);
@@ -130,10 +132,10 @@ int ctl_client_ask(struct ctl_client *client, const json_t *request, int timeout
     return 0;
 }
 
-int ctl_ask_once(const struct spool *spool, const char *program, const json_t *request, int timeout_ms, json_t **reply,
-                 struct err *err)
+int ctl_ask_once(const struct spool *spool, const char *program, const json_t *request, int timeout_ms,
+                 json_t **reply, struct err *err)
 {
-    struct ctl_client *client;
+    struct ctl_client *client = NULL;
     *reply = NULL;
     int rc = open_client(&client, spool, program, 0, err);
     if (rc)

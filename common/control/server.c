@@ -32,7 +32,8 @@ static int listen_on(struct ctl_server *server, const char *url)
     if (rc)
         return rc;
     rc = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
-    /* A connection is for a moment still busy with the reply before; one that stays so has an asker who does not read. */
+    /* A connection is for a moment still busy with the reply before; one that stays so has an asker who does
+     * not read. */
     if (rc == 0)
         rc = nng_socket_set_ms(server->socket, NNG_OPT_SENDTIMEO, SEND_MS);
     if (rc == 0 && server->gone)
@@ -46,8 +47,8 @@ static int listen_on(struct ctl_server *server, const char *url)
     return rc;
 }
 
-int ctl_server_open(struct ctl_server **out, const struct spool *spool, const char *program, const struct ctl_op *ops,
-                    ctl_gone *gone, void *arg, struct err *err)
+int ctl_server_open(struct ctl_server **out, const struct spool *spool, const char *program,
+                    const struct ctl_op *ops, ctl_gone *gone, void *arg, struct err *err)
 {
     char url[SPOOL_URL_BYTES], file[64];
     spool_socket_url(spool, program, "ctl", url);
@@ -60,7 +61,8 @@ int ctl_server_open(struct ctl_server **out, const struct spool *spool, const ch
     int rc = listen_on(server, url);
     if (rc) {
         free(server);
-        return err_set(err, -EIO, "control socket %s/run/%s: cannot listen: %s", spool->path, file, nng_strerror(rc));
+        return err_set(err, -EIO, "control socket %s/run/%s: cannot listen: %s", spool->path, file,
+                       nng_strerror(rc));
     }
     *out = server;
     return 0;
@@ -78,7 +80,8 @@ static json_t *answer(const struct ctl_server *server, nng_msg *msg)
     (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid);
     (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid);
     if (uid != geteuid() && uid != 0) {
-        log_warn("request-refused", log_u("uid", uid), log_u("pid", pid), log_s("cause", "another user's process"));
+        log_warn("request-refused", log_u("uid", uid), log_u("pid", pid),
+                 log_s("cause", "another user's process"));
         return message_refusal("forbidden", "your uid is neither this program's nor root's");
     }
     struct err err;
@@ -109,8 +112,7 @@ static void send_reply(const struct ctl_server *server, json_t *reply)
     /* The asker may be gone; then nobody waits for it. */
     nng_msg *msg;
     if (nng_msg_alloc(&msg, 0) == 0) {
-        if (nng_msg_append(msg, bytes, strlen(bytes)) != 0 ||
-            nng_sendmsg(server->socket, msg, 0) != 0)
+        if (nng_msg_append(msg, bytes, strlen(bytes)) != 0 || nng_sendmsg(server->socket, msg, 0) != 0)
             nng_msg_free(msg);
     }
     free(text);
