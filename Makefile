@@ -58,12 +58,13 @@ $(common_a): $(common_src:%.c=$(BUILD)/obj/%.o)
 	@mkdir -p $(@D); rm -f $@
 	ar rcs $@ $^
 
-# A program is its folder: main.c and a library of all the rest, which its unit tests link too.
+# A program is its folder: main.c and a library of all the rest, which its unit tests link too. What it uses of another
+# program's library it names: PROGRAM_needs.
 define program_rules
 $(BUILD)/lib/$(1).a: $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$($(1)_src)))
 	@mkdir -p $$(@D); rm -f $$@
 	ar rcs $$@ $$^
-$(BUILD)/bin/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter %/main.c,$($(1)_src))) $(BUILD)/lib/$(1).a $(common_a) $(codec_obj)
+$(BUILD)/bin/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter %/main.c,$($(1)_src))) $(BUILD)/lib/$(1).a $(patsubst %,$(BUILD)/lib/%.a,$($(1)_needs)) $(common_a) $(codec_obj)
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS) $$(LIBS)
 endef

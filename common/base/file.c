@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 int file_write_all(int fd, const void *data, size_t len)
@@ -48,7 +48,8 @@ static int replace(int dir, const char *name, const void *data, size_t len, bool
 {
     static atomic_uint counter;
     char temporary[300];
-    snprintf(temporary, sizeof temporary, ".%s.%ld-%u.tmp", name, (long)getpid(), atomic_fetch_add(&counter, 1));
+    snprintf(temporary, sizeof temporary, ".%s.%ld-%u.tmp", name, (long)getpid(),
+             atomic_fetch_add(&counter, 1));
     int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;

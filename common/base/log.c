@@ -155,7 +155,8 @@ void log_emit(enum log_level level, const char *event, const struct log_field *f
     for (; fields->key; fields++)
         put_field(&line, fields);
     if (suppressed)
-        put_field(&line, &(struct log_field){.key = "suppressed", .type = FIELD_NUMBER, .number = (int64_t)suppressed});
+        put_field(&line, &(struct log_field){
+                             .key = "suppressed", .type = FIELD_NUMBER, .number = (int64_t)suppressed});
     line.text[line.used++] = '\n';
     /* Nowhere to complain to when stderr is gone. */
     ssize_t ignored = write(STDERR_FILENO, line.text, line.used);

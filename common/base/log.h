@@ -4,8 +4,8 @@
  *
  * Level first, then the event's name, then key=value; a value that holds anything but plain characters is
  * quoted and escaped, so that no input can forge a line. Values never hold a secret. Lines of one event
- * beyond LOG_BURST within LOG_WINDOW_MS are counted instead of written; the next line of it says suppressed=N.
- * Any thread may log; a line is one write(2). */
+ * beyond LOG_BURST within LOG_WINDOW_MS are counted instead of written; the next line of it says
+ * suppressed=N. Any thread may log; a line is one write(2). */
 #ifndef SPILLWAY_LOG_H
 #define SPILLWAY_LOG_H
 

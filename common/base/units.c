@@ -10,9 +10,17 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    {"", 1},          {"B", 1},           {"K", 1024.0},        {"M", 1048576.0},
-    {"G", 1073741824.0}, {"T", 1099511627776.0}, {"KiB", 1024.0},      {"MiB", 1048576.0},
-    {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {NULL, 0},
+    {"", 1},
+    {"B", 1},
+    {"K", 1024.0},
+    {"M", 1048576.0},
+    {"G", 1073741824.0},
+    {"T", 1099511627776.0},
+    {"KiB", 1024.0},
+    {"MiB", 1048576.0},
+    {"GiB", 1073741824.0},
+    {"TiB", 1099511627776.0},
+    {NULL, 0},
 };
 
 static const struct unit time_units[] = {
@@ -109,8 +117,9 @@ const char *units_format_size(int64_t bytes, char text[static UNITS_TEXT_BYTES])
 const char *units_format_time(int64_t ms, char text[static UNITS_TEXT_BYTES])
 {
     static const struct step steps[] = {
-        {1000.0, 1, "%.0f ms"},           {120000.0, 1000.0, "%.1f s"},      {7200000.0, 60000.0, "%.1f min"},
-        {172800000.0, 3600000.0, "%.1f h"}, {INFINITY, 86400000.0, "%.1f d"},
+        {1000.0, 1, "%.0f ms"},           {120000.0, 1000.0, "%.1f s"},
+        {7200000.0, 60000.0, "%.1f min"}, {172800000.0, 3600000.0, "%.1f h"},
+        {INFINITY, 86400000.0, "%.1f d"},
     };
     return format((double)ms, steps, text);
 }

@@ -1,4 +1,5 @@
-/* Numbers as people write them: sizes (K/M/G/T, powers of 1024), times (ms/s/m/h/d), counts. Pure; thread-safe. */
+/* Numbers as people write them: sizes (K/M/G/T, powers of 1024), times (ms/s/m/h/d), counts. Pure;
+ * thread-safe. */
 #ifndef SPILLWAY_UNITS_H
 #define SPILLWAY_UNITS_H
 

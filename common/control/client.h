@@ -8,13 +8,15 @@
 
 struct ctl_client;
 
-/* Get ready to ask `program`. It need not run yet: the connection is made, and made again, in the background. */
-NODISCARD int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program, struct err *err);
+/* Get ready to ask `program`. It need not run yet: the connection is made, and made again, in the background.
+ */
+NODISCARD int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program,
+                              struct err *err);
 void ctl_client_close(struct ctl_client *client);
 
-/* Ask and wait at most `timeout_ms`. `request` is borrowed; `*reply` is the caller's (an object whose "ok" is true).
- * -ETIMEDOUT no answer (it may or may not have been carried out), -EPROTO the answer is not understood,
- * -EREMOTEIO refused: `*reply` holds the refusal, `err` its text. */
+/* Ask and wait at most `timeout_ms`. `request` is borrowed; `*reply` is the caller's (an object whose "ok" is
+ * true). -ETIMEDOUT no answer (it may or may not have been carried out), -EPROTO the answer is not
+ * understood, -EREMOTEIO refused: `*reply` holds the refusal, `err` its text. */
 NODISCARD int ctl_client_ask(struct ctl_client *client, const json_t *request, int timeout_ms, json_t **reply,
                              struct err *err);
 
@@ -22,10 +24,11 @@ NODISCARD int ctl_client_ask(struct ctl_client *client, const json_t *request, i
 bool ctl_client_is_connected(const struct ctl_client *client);
 
 /* Ask once. -ENOENT when the program does not run. */
-NODISCARD int ctl_ask_once(const struct spool *spool, const char *program, const json_t *request, int timeout_ms,
-                           json_t **reply, struct err *err);
+NODISCARD int ctl_ask_once(const struct spool *spool, const char *program, const json_t *request,
+                           int timeout_ms, json_t **reply, struct err *err);
 
-/* Hint that there is news: {"op":"wake"}, sent without waiting. A hint that is lost costs delay, never data. */
+/* Hint that there is news: {"op":"wake"}, sent without waiting. A hint that is lost costs delay, never data.
+ */
 void ctl_client_wake(struct ctl_client *client);
 
 #endif

@@ -28,7 +28,8 @@ struct daemon_loop {
     int exit_code;
     unsigned stop_signals;
     struct mono started, leave_at;
-    /* Connections that ended, from nng's threads; guarded by lock. When there are more than fit, the last slot repeats. */
+    /* Connections that ended, from nng's threads; guarded by lock. When there are more than fit, the last
+     * slot repeats. */
     pthread_mutex_t lock;
     uint32_t gone[GONE_MAX];
     size_t gone_count;
@@ -151,8 +152,8 @@ void daemon_publish(struct daemon *daemon, const char *type, json_t *fields)
 {
     char now[WALL_TEXT_BYTES];
     wall_format(wall_now_ms(), now);
-    json_t *event = json_pack("{s:i, s:s, s:s, s:s}", "v", MESSAGE_VERSION, "type", type, "time", now, "program",
-                              daemon->loop->module->about->program);
+    json_t *event = json_pack("{s:i, s:s, s:s, s:s}", "v", MESSAGE_VERSION, "type", type, "time", now,
+                              "program", daemon->loop->module->about->program);
     if (event && fields)
         json_object_update(event, fields);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
@@ -259,9 +260,11 @@ static int run_loop(struct daemon *daemon)
     return loop->exit_code;
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------- */
+/* --- start and end ----------------------------------------------------------------------------------------
+ */
 
-/* Signals are blocked before any thread exists, so that all of them inherit it and only the loop sees them. */
+/* Signals are blocked before any thread exists, so that all of them inherit it and only the loop sees them.
+ */
 static int open_signals(struct daemon_loop *loop)
 {
     sigset_t set;
@@ -301,8 +304,8 @@ static int start(struct daemon *daemon, struct err *err)
         err_set(err, rc, "out of memory");
     /* The socket comes last: who can connect finds a program that is ready. */
     if (rc == 0)
-        rc = ctl_server_open(&loop->server, &daemon->spool, program, loop->ops, loop->module->gone ? note_gone : NULL,
-                             loop->state, err);
+        rc = ctl_server_open(&loop->server, &daemon->spool, program, loop->ops,
+                             loop->module->gone ? note_gone : NULL, loop->state, err);
     return rc;
 }
 
@@ -352,8 +355,11 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
     struct daemon *daemon = &shell.daemon;
     struct err err;
     enum conf_verdict verdict;
-    shell.loop = (struct daemon_loop){.module = module, .lock = PTHREAD_MUTEX_INITIALIZER, .started = mono_now(),
-                                      .signal_fd = -1, .wake_fd = -1};
+    shell.loop = (struct daemon_loop){.module = module,
+                                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                                      .started = mono_now(),
+                                      .signal_fd = -1,
+                                      .wake_fd = -1};
     daemon->loop = &shell.loop;
     wall_format(wall_now_ms(), shell.since);
     int rc = conf_load(&daemon->conf, module->about, argc, argv, &verdict, &err);
@@ -362,6 +368,8 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
         rc = conf_require(daemon->conf, always, &err);
     if (rc == 0 && !is_answered && module->required)
         rc = conf_require(daemon->conf, module->required, &err);
+    if (rc == 0 && !is_answered && module->check)
+        rc = module->check(daemon->conf, &err);
     int code = EXIT_DONE;
     if (rc) {
         fprintf(stderr, "%s: %s\n", module->about->program, err.text);

@@ -1,10 +1,10 @@
-/* The skeleton of a daemon: options, configuration, spool, lock, signals, control socket, loop and drain, once for all.
- * A daemon's main() is one table and one call:
+/* The skeleton of a daemon: options, configuration, spool, lock, signals, control socket, loop and drain,
+ * once for all. A daemon's main() is one table and one call:
  *
  *     int main(int argc, char **argv) { return daemon_main(argc, argv, &module); }
  *
- * The loop waits for the control socket, a signal, a wake-up or the time that step() asked for, and then calls step().
- * Everything but daemon_wake() belongs to the main thread. */
+ * The loop waits for the control socket, a signal, a wake-up or the time that step() asked for, and then
+ * calls step(). Everything but daemon_wake() belongs to the main thread. */
 #ifndef SPILLWAY_DAEMON_H
 #define SPILLWAY_DAEMON_H
 
@@ -32,22 +32,27 @@ struct daemon_module {
     const struct conf_about *about;
     const enum conf_id *required; /* ends with CONF_KEYS; beside these --spool is always required */
 
-    /* Make the state. A negative errno and `err` on failure: -EINVAL means wrong configuration (exit EXIT_USAGE), all else
-     * EXIT_TROUBLE. Nothing remote may be waited for. */
+    /* Is the configuration one that it could run with? For --check, and before init(). -EINVAL and `err`. NULL: what the table
+     * of keys accepts is fine. */
+    int (*check)(const struct conf *conf, struct err *err);
+
+    /* Make the state. A negative errno and `err` on failure: -EINVAL means wrong configuration (exit
+     * EXIT_USAGE), all else EXIT_TROUBLE. Nothing remote may be waited for. */
     int (*init)(struct daemon *daemon, void **state, struct err *err);
 
-    /* Do what is due. Returns milliseconds until it wants to be called again, or DAEMON_NEVER; it is called earlier when
-     * something wakes it. */
+    /* Do what is due. Returns milliseconds until it wants to be called again, or DAEMON_NEVER; it is called
+     * earlier when something wakes it. */
     int64_t (*step)(void *state);
 
-    /* SIGTERM came: stop taking on work. step() goes on being called until it calls daemon_finish(); after DAEMON_GRACE_MS, or a
-     * second signal, the process leaves anyway. NULL: leave at once. */
+    /* SIGTERM came: stop taking on work. step() goes on being called until it calls daemon_finish(); after
+     * DAEMON_GRACE_MS, or a second signal, the process leaves anyway. NULL: leave at once. */
     void (*stop)(void *state);
 
     /* SIGHUP or {"op":"reload"}. NULL: nothing to reload. */
     void (*reload)(void *state);
 
-    /* Add to the answer of {"op":"status"}, which has program, version, pid, since, spool and instance already. */
+    /* Add to the answer of {"op":"status"}, which has program, version, pid, since, spool and instance
+     * already. */
     void (*status)(void *state, json_t *out);
 
     /* Add to the answer of {"op":"metrics"}. NULL: none of its own. */
@@ -71,8 +76,8 @@ void daemon_finish(struct daemon *daemon, int exit_code);
 /* Have step() called soon. From any thread. */
 void daemon_wake(struct daemon *daemon);
 
-/* Publish an event on `run/<program>.evt`: {"v":1,"type":type,"time":…,"program":…, + what is in `fields`}. `fields` is
- * taken (may be NULL). Main thread only. Nobody listening is fine. */
+/* Publish an event on `run/<program>.evt`: {"v":1,"type":type,"time":…,"program":…, + what is in `fields`}.
+ * `fields` is taken (may be NULL). Main thread only. Nobody listening is fine. */
 void daemon_publish(struct daemon *daemon, const char *type, json_t *take_fields);
 
 #endif

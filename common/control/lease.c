@@ -11,29 +11,30 @@
 
 enum {
     BLOCK = 4096,
-    ANSWER_MS = 400,        /* an answer takes 0.2 ms; this long when diskguard is busy or away */
-    FAREWELL_MS = 150,      /* for what can be left unsaid */
-    BUSY_MS = 200,          /* who asks again within this gets twice as much */
-    CALM_MS = 1000,         /* who asks again after this gets half */
-    IDLE_MS = 3000,         /* who has not asked for this long gives back what it did not use meanwhile */
-    SPARE_MIN = 256 << 10,  /* bytes asked for beyond the need */
+    ANSWER_MS = 400,       /* an answer takes 0.2 ms; this long when diskguard is busy or away */
+    FAREWELL_MS = 150,     /* for what can be left unsaid */
+    BUSY_MS = 200,         /* who asks again within this gets twice as much */
+    CALM_MS = 1000,        /* who asks again after this gets half */
+    IDLE_MS = 3000,        /* who has not asked for this long gives back what it did not use meanwhile */
+    SPARE_MIN = 256 << 10, /* bytes asked for beyond the need */
     SPARE_MAX = 16 << 20,
-    LEASES_MAX = 4096,      /* open at a time in one process */
+    LEASES_MAX = 4096, /* open at a time in one process */
 };
 
 struct lease {
     struct ctl_client *client; /* NULL: not guarded */
     char db[NAME_MAX * 4 + 8]; /* 1024 bytes are the longest name of ADX */
     uint64_t id, seq;
-    int64_t held;       /* may be negative for a moment, when a write took more than was taken for it */
-    int64_t spare;      /* bytes to ask for beyond the need: follows the rate */
-    bool is_unsure;     /* an answer was lost: diskguard may think that we hold more */
+    int64_t held;   /* may be negative for a moment, when a write took more than was taken for it */
+    int64_t known;  /* what diskguard surely counts as held; more may not be held, whatever is given back */
+    int64_t spare;  /* bytes to ask for beyond the need: follows the rate */
+    bool is_unsure; /* an answer was lost: diskguard may think that we hold more */
     struct mono asked;  /* last message */
     int64_t held_least; /* the least that was held since then: this much was not needed */
 };
 
-/* Numbers for the leases of this process, the smallest free one first: the successor of a lease whose farewell was lost
- * takes its place in diskguard's books. */
+/* Numbers for the leases of this process, the smallest free one first: the successor of a lease whose
+ * farewell was lost takes its place in diskguard's books. */
 static struct {
     pthread_mutex_t lock;
     uint64_t taken[LEASES_MAX / 64];
@@ -71,7 +72,8 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
     snprintf(lease->db, sizeof lease->db, "%s", db);
     int rc = 0;
     if (guarded) {
-        /* seq goes on across leases that share a number, and across clocks that step: it is monotonic time to begin with. */
+        /* seq goes on across leases that share a number, and across clocks that step: it is monotonic time to
+         * begin with. */
         lease->seq = (uint64_t)mono_now().ns / 1000;
         rc = take_number(&lease->id);
         if (rc)
@@ -88,7 +90,8 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
 }
 
 /* Say what is held and ask for more; what comes back is taken. */
-static int ask(struct lease *lease, const char *op, int64_t need, int64_t want, int timeout_ms, struct err *err)
+static int ask(struct lease *lease, const char *op, int64_t need, int64_t want, int timeout_ms,
+               struct err *err)
 {
     int64_t holding = lease->held > 0 ? lease->held : 0;
     const struct lease_request state = {
@@ -98,9 +101,11 @@ static int ask(struct lease *lease, const char *op, int64_t need, int64_t want, 
         return err_set(err, -ENOMEM, "out of memory");
     int rc = ctl_client_ask(lease->client, request, timeout_ms, &reply, err);
     lease->is_unsure = rc != 0 && rc != -EREMOTEIO;
+    lease->known = holding;
     if (rc == 0) {
         int64_t granted = message_number(reply, "granted", 0);
         lease->held = holding + (granted <= LEASE_BYTES_MAX ? granted : 0);
+        lease->known = lease->held;
         lease->asked = mono_now();
         lease->held_least = lease->held;
     } else if (rc == -EREMOTEIO) {
@@ -139,7 +144,8 @@ int lease_take(struct lease *lease, int64_t bytes, struct err *err)
 
 void lease_settle(struct lease *lease, int64_t keep)
 {
-    if (!lease->client || (lease->held <= keep && !lease->is_unsure) || !ctl_client_is_connected(lease->client))
+    if (!lease->client || (lease->held <= keep && !lease->is_unsure) ||
+        !ctl_client_is_connected(lease->client))
         return;
     int64_t held = lease->held;
     lease->held = held > keep ? keep : held;
@@ -150,6 +156,9 @@ void lease_settle(struct lease *lease, int64_t keep)
 void lease_use(struct lease *lease, int64_t bytes)
 {
     lease->held -= bytes;
+    /* Bytes that diskguard has heard of are its own to find deleted. */
+    if (lease->client && lease->held > lease->known)
+        lease->held = lease->known;
     if (lease->held < lease->held_least)
         lease->held_least = lease->held;
     if (!lease->client || mono_since_ms(lease->asked) < IDLE_MS)

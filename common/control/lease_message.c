@@ -29,7 +29,9 @@ static int take_db(const json_t *message, char folder[static SPOOL_NAME_BYTES], 
     enum name_status status = name_check(db, json_string_length(field));
     if (status == NAME_OK)
         status = name_encode(db, folder, SPOOL_NAME_BYTES);
-    return status == NAME_OK ? 0 : err_set(err, -EINVAL, "\"db\" is no name of a database: %s", name_status_text(status));
+    return status == NAME_OK
+               ? 0
+               : err_set(err, -EINVAL, "\"db\" is no name of a database: %s", name_status_text(status));
 }
 
 int lease_request_parse(const json_t *message, struct lease_request *request, struct err *err)
@@ -58,8 +60,8 @@ int lease_request_parse(const json_t *message, struct lease_request *request, st
 
 json_t *lease_request_build(const char *op, const char *db, const struct lease_request *request)
 {
-    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "v", MESSAGE_VERSION, "op", op, "db", db, "lease",
-                     (json_int_t)request->lease, "seq", (json_int_t)request->seq, "holding",
+    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "v", MESSAGE_VERSION, "op", op, "db", db,
+                     "lease", (json_int_t)request->lease, "seq", (json_int_t)request->seq, "holding",
                      (json_int_t)request->holding, "need", (json_int_t)request->need, "want",
                      (json_int_t)request->want);
 }

@@ -1,8 +1,8 @@
 /* What a writer and diskguard say to each other about the disk budget. Pure; thread-safe.
  *
  *     {"v":1,"op":"lease","db":D,"lease":I,"seq":S,"holding":H,"need":N,"want":W}
- *         The process that speaks holds H unused bytes for database D at this moment. It cannot go on with fewer than N in all,
- *         and would like W. What diskguard thought it held, less H, is on disk by now.
+ *         The process that speaks holds H unused bytes for database D at this moment. It cannot go on with
+ * fewer than N in all, and would like W. What diskguard thought it held, less H, is on disk by now.
  *     {"v":1,"ok":true,"granted":G}
  *         It may write G bytes more: N <= H+G, and H+G <= max(N, W). Granted 0 where H is enough already.
  *     {"v":1,"ok":false,"code":"full","error":TEXT,"reason":"bytes|segments|free-space|inodes|failover","retry_ms":T}
@@ -10,16 +10,17 @@
  *     {"v":1,"op":"settle","db":D,"lease":I,"seq":S,"holding":H}
  *         The same, wanting nothing: never refused. H = 0 is the end of the lease.
  *
- * Each message carries the whole state, so one that is lost, or whose answer is lost, leaves no drift: the next one puts it
- * right, and until then diskguard counts too much rather than too little.
+ * Each message carries the whole state, so one that is lost, or whose answer is lost, leaves no drift: the
+ * next one puts it right, and until then diskguard counts too much rather than too little.
  *
- * Who speaks is what the kernel says of the connection (process id, and its start time), never a field. `lease` tells the leases
- * of one process apart (0 when there is but one). `seq` grows with each message of a lease; one that is not larger than
- * the last is answered with code "stale" and changes nothing (absent or 0: not checked). D is the database's name as people write
- * it. Bytes are allocated bytes (st_blocks * 512), integers from 0 to LEASE_BYTES_MAX.
+ * Who speaks is what the kernel says of the connection (process id, and its start time), never a field.
+ * `lease` tells the leases of one process apart (0 when there is but one). `seq` grows with each message of a
+ * lease; one that is not larger than the last is answered with code "stale" and changes nothing (absent or 0:
+ * not checked). D is the database's name as people write it. Bytes are allocated bytes (st_blocks * 512),
+ * integers from 0 to LEASE_BYTES_MAX.
  *
- * Other refusals: "malformed", "version", "stale", "crowded" (more leases than are kept), "forbidden" (the process cannot
- * be seen from here). */
+ * Other refusals: "malformed", "version", "stale", "crowded" (more leases than are kept), "forbidden" (the
+ * process cannot be seen from here). */
 #ifndef SPILLWAY_LEASE_MESSAGE_H
 #define SPILLWAY_LEASE_MESSAGE_H
 
@@ -38,8 +39,8 @@ struct lease_request {
 /* Understand a "lease" or "settle" ("need" and "want" are 0 when absent). -EINVAL with what is wrong. */
 NODISCARD int lease_request_parse(const json_t *message, struct lease_request *request, struct err *err);
 
-/* Put one together; `op` is "lease" or "settle", `db` as people write it, request->db is not looked at. The caller's; NULL
- * when memory is out. */
+/* Put one together; `op` is "lease" or "settle", `db` as people write it, request->db is not looked at. The
+ * caller's; NULL when memory is out. */
 json_t *lease_request_build(const char *op, const char *db, const struct lease_request *request);
 
 #endif

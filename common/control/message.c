@@ -26,7 +26,8 @@ int message_parse(const void *bytes, size_t len, json_t **message, struct err *e
     json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
     int rc = 0;
     if (!json_is_object(root))
-        rc = err_set(err, -EINVAL, "message is not a JSON object: %s", root ? "it is another value" : why.text);
+        rc = err_set(err, -EINVAL, "message is not a JSON object: %s",
+                     root ? "it is another value" : why.text);
     else if (message_number(root, "v", -1) != MESSAGE_VERSION)
         rc = err_set(err, -EPROTO, "message of version %lld: this program speaks version %d",
                      (long long)message_number(root, "v", -1), MESSAGE_VERSION);

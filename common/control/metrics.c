@@ -44,7 +44,8 @@ void metrics_sample(struct metrics *metrics, const char *name, const char *label
     (void)!buf_printf(&metrics->text, " %" PRId64 "\n", value);
 }
 
-void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help, int64_t value)
+void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help,
+                    int64_t value)
 {
     metrics_family(metrics, name, type, help);
     metrics_sample(metrics, name, NULL, NULL, value);

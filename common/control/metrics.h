@@ -1,4 +1,5 @@
-/* Prometheus' text format, put together (https://prometheus.io/docs/instrumenting/exposition_formats/). One thread. */
+/* Prometheus' text format, put together (https://prometheus.io/docs/instrumenting/exposition_formats/). One
+ * thread. */
 #ifndef SPILLWAY_METRICS_H
 #define SPILLWAY_METRICS_H
 
@@ -25,6 +26,7 @@ void metrics_sample(struct metrics *metrics, const char *name, const char *label
                     int64_t value);
 
 /* A family of one sample without labels. */
-void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help, int64_t value);
+void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help,
+                    int64_t value);
 
 #endif

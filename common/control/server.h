@@ -1,7 +1,8 @@
 /* The answering end of a control socket: `run/<program>.ctl`, nng REP over IPC.
  *
- * One thread. The caller polls ctl_server_fd() and calls ctl_server_serve() when it is readable; each request is answered
- * before the next is read. Requests from another uid than ours or root's are refused: the kernel says who asks. */
+ * One thread. The caller polls ctl_server_fd() and calls ctl_server_serve() when it is readable; each request
+ * is answered before the next is read. Requests from another uid than ours or root's are refused: the kernel
+ * says who asks. */
 #ifndef SPILLWAY_SERVER_H
 #define SPILLWAY_SERVER_H
 
@@ -15,7 +16,8 @@ struct ctl_peer {
     int64_t pid;
 };
 
-/* Answer one operation. `request` is borrowed; the reply is handed over (NULL: out of memory, the peer is told). */
+/* Answer one operation. `request` is borrowed; the reply is handed over (NULL: out of memory, the peer is
+ * told). */
 typedef json_t *ctl_handler(void *arg, const struct ctl_peer *peer, const json_t *request);
 
 /* A table of them ends with op NULL. */
@@ -29,8 +31,8 @@ typedef void ctl_gone(void *arg, uint32_t connection);
 
 struct ctl_server;
 
-/* Listen. `ops` and `arg` must outlive the server; `gone` may be NULL. The caller holds the program's lock: a socket file
- * that is in the way is a dead one, and removed. */
+/* Listen. `ops` and `arg` must outlive the server; `gone` may be NULL. The caller holds the program's lock: a
+ * socket file that is in the way is a dead one, and removed. */
 NODISCARD int ctl_server_open(struct ctl_server **server, const struct spool *spool, const char *program,
                               const struct ctl_op *ops, ctl_gone *gone, void *arg, struct err *err);
 

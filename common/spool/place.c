@@ -45,8 +45,8 @@ int spool_place_open(const struct spool *spool, const struct spool_place *place,
 
 const char *spool_place_text(const struct spool_place *place, char text[static SPOOL_PLACE_BYTES])
 {
-    snprintf(text, SPOOL_PLACE_BYTES, "%s/%s%s%s", spool_queue_name(place->queue), place->db, *place->group ? "/" : "",
-             place->group);
+    snprintf(text, SPOOL_PLACE_BYTES, "%s/%s%s%s", spool_queue_name(place->queue), place->db,
+             *place->group ? "/" : "", place->group);
     return text;
 }
 
@@ -55,8 +55,8 @@ static int rename_new(int from, const char *file, int to, const char *name)
     return renameat2(from, file, to, name, RENAME_NOREPLACE) == 0 ? 0 : -errno;
 }
 
-int spool_move(const struct spool *spool, const struct spool_place *from, const char *file, const struct spool_place *to,
-               bool durable)
+int spool_move(const struct spool *spool, const struct spool_place *from, const char *file,
+               const struct spool_place *to, bool durable)
 {
     int source = spool_place_open(spool, from, false);
     if (source < 0)
@@ -76,7 +76,8 @@ int spool_move(const struct spool *spool, const struct spool_place *from, const 
     return rc;
 }
 
-/* "7,Cpu,-,00ab….csv.gz" is not a segment's name any more, and that is as it should be: a human looks at it. */
+/* "7,Cpu,-,00ab….csv.gz" is not a segment's name any more, and that is as it should be: a human looks at it.
+ */
 static int free_name(int quarantine, const char *file, char name[static SPOOL_NAME_BYTES])
 {
     for (unsigned i = 0; i < 1000; i++) {
@@ -94,7 +95,8 @@ static int write_why(int dir, const char *file, json_t *why)
 {
     char name[SPOOL_NAME_BYTES + 8], now[WALL_TEXT_BYTES];
     wall_format(wall_now_ms(), now);
-    if (json_object_set_new(why, "time", json_string(now)) || json_object_set_new(why, "file", json_string(file)))
+    if (json_object_set_new(why, "time", json_string(now)) ||
+        json_object_set_new(why, "file", json_string(file)))
         return -ENOMEM;
     char *text = json_dumps(why, JSON_INDENT(1));
     if (!text)
@@ -201,7 +203,8 @@ static int walk_db(void *arg, int dir, const char *name)
     return each_entry(dir, name, spool_queue_is_grouped(walk->place.queue) ? walk_group : walk_file, walk);
 }
 
-int spool_walk(const struct spool *spool, enum spool_queue queue, const char *db_folder, spool_visit *visit, void *arg)
+int spool_walk(const struct spool *spool, enum spool_queue queue, const char *db_folder, spool_visit *visit,
+               void *arg)
 {
     struct walk walk = {.place.queue = queue, .visit = visit, .arg = arg};
     if (spool->queues[queue] < 0)

@@ -191,7 +191,8 @@ int segment_read_summary(int dir, const char *file, struct scan_summary *summary
         }
         if (item.offset == 0 && item.member.is_head)
             summary->starts_with_head =
-                !head || segment_head_read(item.member.head_json, item.member.head_json_bytes, head) == SEGMENT_HEAD_OK;
+                !head || segment_head_read(item.member.head_json, item.member.head_json_bytes, head) ==
+                             SEGMENT_HEAD_OK;
         add_member(summary, &item);
     }
     segment_reader_close(&reader);

@@ -51,7 +51,8 @@ static bool is_of_spool(const char *name)
            strcmp(name, "run") == 0 || strcmp(name, "state") == 0 || spool_queue_parse(name, &queue) == 0;
 }
 
-/* A directory may become a spool when nothing is in it but what another program, starting beside us, has just made. */
+/* A directory may become a spool when nothing is in it but what another program, starting beside us, has just
+ * made. */
 static int check_is_fresh(const struct spool *spool, struct err *err)
 {
     int fd = openat(spool->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -62,7 +63,8 @@ static int check_is_fresh(const struct spool *spool, struct err *err)
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
         if (!is_of_spool(entry->d_name))
             rc = err_set(err, -EINVAL,
-                         "spool %s: is not a spool and not empty (there is '%s'): give an empty directory or an existing spool",
+                         "spool %s: is not a spool and not empty (there is '%s'): give an empty directory or "
+                         "an existing spool",
                          spool->path, entry->d_name);
     closedir(dir);
     return rc;
@@ -75,10 +77,12 @@ static int check_meta(const struct spool *spool, const struct buf *meta, struct 
     const json_t *format = json_object_get(root, "format");
     int rc = 0;
     if (!json_is_integer(format))
-        rc = err_set(err, -EPROTO, "spool %s: %s is damaged (no \"format\"): restore it, it reads {\"format\":%d}",
+        rc = err_set(err, -EPROTO,
+                     "spool %s: %s is damaged (no \"format\"): restore it, it reads {\"format\":%d}",
                      spool->path, meta_name, SPOOL_FORMAT);
     else if (json_integer_value(format) != SPOOL_FORMAT)
-        rc = err_set(err, -EPROTO, "spool %s: has format %lld, this version works with %d: use the version that made it",
+        rc = err_set(err, -EPROTO,
+                     "spool %s: has format %lld, this version works with %d: use the version that made it",
                      spool->path, (long long)json_integer_value(format), SPOOL_FORMAT);
     json_decref(root);
     return rc;
@@ -104,7 +108,8 @@ static int load_meta(const struct spool *spool, bool may_create, struct err *err
     else if (!may_create)
         err_set(err, rc, "%s is not a spool: there is no %s in it", spool->path, meta_name);
     else if ((rc = check_is_fresh(spool, err)) == 0 && (rc = create_meta(spool)) != 0)
-        err_errno(err, rc, "spool %s: cannot be written: make it a directory of this user on a writable file system",
+        err_errno(err, rc,
+                  "spool %s: cannot be written: make it a directory of this user on a writable file system",
                   spool->path);
     buf_fini(&meta);
     return rc;
@@ -129,7 +134,8 @@ static int open_root(struct spool *spool, const char *path, struct err *err)
 
 static int open_folder(const struct spool *spool, const char *name, bool create, int *fd, struct err *err)
 {
-    *fd = create ? file_open_dir(spool->fd, name) : openat(spool->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *fd =
+        create ? file_open_dir(spool->fd, name) : openat(spool->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*fd >= 0)
         return 0;
     int rc = create ? *fd : -errno;
@@ -155,14 +161,16 @@ static int check_writable(const struct spool *spool, struct err *err)
     if (faccessat(spool->fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return 0;
     if (errno == EROFS)
-        return err_set(err, -EROFS, "spool %s: is on a read-only file system: mount it writable, or give another directory",
-                       spool->path);
-    return err_errno(err, -errno, "spool %s: is not writable for uid %u: chown it, or run as its owner", spool->path,
-                     (unsigned)geteuid());
+        return err_set(
+            err, -EROFS,
+            "spool %s: is on a read-only file system: mount it writable, or give another directory",
+            spool->path);
+    return err_errno(err, -errno, "spool %s: is not writable for uid %u: chown it, or run as its owner",
+                     spool->path, (unsigned)geteuid());
 }
 
-/* The last id lives in a page that all processes of the spool share; it survives them all, and after a power cut the clock
- * has gone on. */
+/* The last id lives in a page that all processes of the spool share; it survives them all, and after a power
+ * cut the clock has gone on. */
 static int map_ids(struct spool *spool, struct err *err)
 {
     int fd = openat(spool->state, ids_name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -174,7 +182,8 @@ static int map_ids(struct spool *spool, struct err *err)
     void *page = MAP_FAILED;
     if (full)
         rc = err_errno(err, -full, "spool %s: no room for state/%s", spool->path, ids_name);
-    else if ((page = mmap(NULL, sizeof *spool->last_id, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
+    else if ((page = mmap(NULL, sizeof *spool->last_id, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) ==
+             MAP_FAILED)
         rc = err_errno(err, -errno, "spool %s: state/%s cannot be mapped", spool->path, ids_name);
     else
         spool->last_id = page;
@@ -261,7 +270,8 @@ int spool_lock(struct spool *spool, const char *program, struct err *err)
         ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
         holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
         close(fd);
-        return err_set(err, -EBUSY, "spool %s: another %s works on it (pid %s): stop that one, or give another spool",
+        return err_set(err, -EBUSY,
+                       "spool %s: another %s works on it (pid %s): stop that one, or give another spool",
                        spool->path, program, *holder ? holder : "unknown");
     }
     int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
@@ -270,7 +280,8 @@ int spool_lock(struct spool *spool, const char *program, struct err *err)
     return 0;    /* the descriptor stays open: the lock ends with the process */
 }
 
-void spool_socket_url(const struct spool *spool, const char *program, const char *kind, char url[static SPOOL_URL_BYTES])
+void spool_socket_url(const struct spool *spool, const char *program, const char *kind,
+                      char url[static SPOOL_URL_BYTES])
 {
     int len = snprintf(url, SPOOL_URL_BYTES, "ipc://%s/run/%s.%s", spool->path, program, kind);
     /* A socket's path is limited to 107 bytes: a deep spool is reached through our own descriptor of run/. */

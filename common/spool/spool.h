@@ -1,12 +1,13 @@
-/* The spool: one directory tree on one file system (house.md §3). A segment is one file, it is in exactly one queue, and
- * its state is the directory it is in; a change of state is one rename. This is the only module that knows the names
- * of the tree, and the only one that builds, checks and renames them.
+/* The spool: one directory tree on one file system (house.md §3). A segment is one file, it is in exactly one
+ * queue, and its state is the directory it is in; a change of state is one rename. This is the only module
+ * that knows the names of the tree, and the only one that builds, checks and renames them.
  *
- *     spool.json  run/  state/  active/ sealed/ upload/ incoming/ quarantine/<db>/FILE  batch/ transfer/<db>/<id>/FILE
+ *     spool.json  run/  state/  active/ sealed/ upload/ incoming/ quarantine/<db>/FILE  batch/
+ * transfer/<db>/<id>/FILE
  *
- * Calling sequence: spool_open() once; then anything from any thread (all of it is *at() calls on constant descriptors);
- * spool_close(). Folders are created when something is put into them. Names of databases are given as folder names, that
- * is encoded (common/segment/name.h). */
+ * Calling sequence: spool_open() once; then anything from any thread (all of it is *at() calls on constant
+ * descriptors); spool_close(). Folders are created when something is put into them. Names of databases are
+ * given as folder names, that is encoded (common/segment/name.h). */
 #ifndef SPILLWAY_SPOOL_H
 #define SPILLWAY_SPOOL_H
 
@@ -47,8 +48,8 @@ struct spool {
 };
 
 /* Open to work in it. An empty directory is made into a spool. `instance` names this instance.
- * -ENOENT missing, -EACCES / -EROFS not writable, -EINVAL something else's directory, -EPROTO of another format:
- * each with a text that says what to do. The caller's exit code is EXIT_USAGE. */
+ * -ENOENT missing, -EACCES / -EROFS not writable, -EINVAL something else's directory, -EPROTO of another
+ * format: each with a text that says what to do. The caller's exit code is EXIT_USAGE. */
 NODISCARD int spool_open(struct spool *spool, const char *path, const char *instance, struct err *err);
 
 /* Open to look at it: creates nothing, works on a read-only file system. */
@@ -56,8 +57,8 @@ NODISCARD int spool_open_readonly(struct spool *spool, const char *path, struct 
 
 void spool_close(struct spool *spool);
 
-/* A fresh id, larger than every id that any process of this spool got before, also when the wall clock goes back
- * and across restarts (common/segment/flake.h). Lock-free; for spools opened to work in. */
+/* A fresh id, larger than every id that any process of this spool got before, also when the wall clock goes
+ * back and across restarts (common/segment/flake.h). Lock-free; for spools opened to work in. */
 uint64_t spool_next_id(struct spool *spool);
 
 /* One program of a kind works on a spool: takes `run/<program>.lock` for as long as the process lives.
@@ -66,6 +67,7 @@ NODISCARD int spool_lock(struct spool *spool, const char *program, struct err *e
 
 /* The address of a program's socket, as nng wants it: `run/<program>.<kind>`, kind "ctl" or "evt". */
 enum { SPOOL_URL_BYTES = 128 };
-void spool_socket_url(const struct spool *spool, const char *program, const char *kind, char url[static SPOOL_URL_BYTES]);
+void spool_socket_url(const struct spool *spool, const char *program, const char *kind,
+                      char url[static SPOOL_URL_BYTES]);
 
 #endif

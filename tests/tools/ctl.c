@@ -1,7 +1,7 @@
-/* Ask a control socket: ctl SOCKET MESSAGE prints the answer; exit 0 if it is an "ok" one, 1 if a refusal, 2 if none comes.
- * The message is sent as it is, well-formed or not. MESSAGE "-": standard input, whatever its size.
- * ctl SOCKET MESSAGE N: ask N times and print how many answers a second came instead.
- * ctl SOCKET --hold MESSAGE...: ask for each in turn, over one connection, and keep that open until standard input ends. */
+/* Ask a control socket: ctl SOCKET MESSAGE prints the answer; exit 0 if it is an "ok" one, 1 if a refusal, 2
+ * if none comes. The message is sent as it is, well-formed or not. MESSAGE "-": standard input, whatever its
+ * size. ctl SOCKET MESSAGE N: ask N times and print how many answers a second came instead. ctl SOCKET --hold
+ * MESSAGE...: ask for each in turn, over one connection, and keep that open until standard input ends. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 

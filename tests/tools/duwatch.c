@@ -1,9 +1,11 @@
-/* The watcher outside: duwatch DIR LIMIT walks DIR every few milliseconds and adds up the blocks of everything in it, each inode
- * once, as du does. Writes a line {"walks":N,"slow":N,"max":BYTES} when SIGTERM or SIGINT comes, and exits 0; exits 1 at the
- * first walk that saw more than LIMIT bytes, after listing what it saw.
+/* The watcher outside: duwatch DIR LIMIT walks DIR every few milliseconds and adds up the blocks of
+ * everything in it, each inode once, as du does. Writes a line {"walks":N,"slow":N,"max":BYTES} when SIGTERM
+ * or SIGINT comes, and exits 0; exits 1 at the first walk that saw more than LIMIT bytes, after listing what
+ * it saw.
  *
- * A walk is no snapshot. One that took longer than SLOW_MS proves nothing when it is over the limit: what it saw at its beginning
- * may be gone, and its room used again, at its end. Such walks are counted as slow and not judged. */
+ * A walk is no snapshot. One that took longer than SLOW_MS proves nothing when it is over the limit: what it
+ * saw at its beginning may be gone, and its room used again, at its end. Such walks are counted as slow and
+ * not judged. */
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -73,8 +75,8 @@ int main(int argc, char **argv)
             slow++;
         } else if (seen > limit) {
             is_listing = true;
-            fprintf(stderr, "duwatch: %lld bytes in %s, the limit is %lld; a moment later:\n", (long long)seen, argv[1],
-                    (long long)limit);
+            fprintf(stderr, "duwatch: %lld bytes in %s, the limit is %lld; a moment later:\n",
+                    (long long)seen, argv[1], (long long)limit);
             fprintf(stderr, "%10lld in all\n", (long long)walk(argv[1]));
             return 1;
         } else if (seen > max) {
@@ -82,6 +84,7 @@ int main(int argc, char **argv)
         }
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
     }
-    printf("{\"walks\":%lld,\"slow\":%lld,\"max\":%lld}\n", (long long)walks, (long long)slow, (long long)max);
+    printf("{\"walks\":%lld,\"slow\":%lld,\"max\":%lld}\n", (long long)walks, (long long)slow,
+           (long long)max);
     return 0;
 }

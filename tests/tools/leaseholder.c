@@ -1,7 +1,8 @@
-/* A writer that knows nothing of segments: leaseholder SPOOL DB BYTES SEED [--fail] writes BYTES in files of random sizes into
- * active/DB/, renames each to sealed/DB/ when it is done, and asks diskguard for each write first, as walwriter does.
- * Refused, it waits and asks again; with --fail it exits 75. At the end {"written":N,"files":N,"refused":N,"longest_ms":T} on
- * stdout: longest_ms is the longest that it had to wait for a lease. */
+/* A writer that knows nothing of segments: leaseholder SPOOL DB BYTES SEED [--fail] writes BYTES in files of
+ * random sizes into active/DB/, renames each to sealed/DB/ when it is done, and asks diskguard for each write
+ * first, as walwriter does. Refused, it waits and asks again; with --fail it exits 75. At the end
+ * {"written":N,"files":N,"refused":N,"longest_ms":T} on stdout: longest_ms is the longest that it had to wait
+ * for a lease. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -91,7 +92,8 @@ static void write_file(struct job *job)
 {
     char name[64];
     snprintf(name, sizeof name, "T,-,%016" PRIx64 ".csv.gz", spool_next_id(&job->spool));
-    struct spool_place active = spool_place(QUEUE_ACTIVE, job->db), sealed = spool_place(QUEUE_SEALED, job->db);
+    struct spool_place active = spool_place(QUEUE_ACTIVE, job->db),
+                       sealed = spool_place(QUEUE_SEALED, job->db);
     int dir = open_counted(job, &active);
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
     close(dir);

@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 
-#include "common/base/log.h"
 #include "common/base/compiler.h"
+#include "common/base/log.h"
 
 /* What `write_lines` puts on stderr. */
 static char *captured(void (*write_lines)(void))
@@ -26,7 +26,8 @@ static char *captured(void (*write_lines)(void))
 static void write_values(void)
 {
     log_init("prog", LEVEL_INFO, false);
-    log_info("sealed", log_s("table", "Cpu"), log_n("rows", -3), log_s("why", "no room"), log_s("none", NULL));
+    log_info("sealed", log_s("table", "Cpu"), log_n("rows", -3), log_s("why", "no room"),
+             log_s("none", NULL));
     log_warn("forged", log_s("value", "a\nerror fake x=\"1\"\\\x01"));
     log_debug("hidden", log_n("n", 1));
 }

@@ -8,14 +8,16 @@ static void sizes(void **state)
     static const struct {
         const char *text;
         int64_t bytes;
-    } good[] = {{"0", 0},           {"4096", 4096},         {"512B", 512}, {"1K", 1024}, {"1.5M", 1572864}, {"20G", 21474836480},
-                {"2T", 2199023255552}, {"64MiB", 67108864}, {"1k", 1024}};
+    } good[] = {{"0", 0},          {"4096", 4096},       {"512B", 512},         {"1K", 1024},
+                {"1.5M", 1572864}, {"20G", 21474836480}, {"2T", 2199023255552}, {"64MiB", 67108864},
+                {"1k", 1024}};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         int64_t bytes = -1;
         assert_int_equal(units_parse_size(good[i].text, &bytes), 0);
         assert_int_equal(bytes, good[i].bytes);
     }
-    static const char *const bad[] = {"", "-1", "+1", " 1", "1 M", "K", "1X", "1e3", "0x10", "nan", "inf", "1.", ".5", "1M1"};
+    static const char *const bad[] = {"",    "-1",   "+1",  " 1",  "1 M", "K",  "1X",
+                                      "1e3", "0x10", "nan", "inf", "1.",  ".5", "1M1"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int64_t bytes;
         assert_int_equal(units_parse_size(bad[i], &bytes), -EINVAL);
@@ -30,7 +32,8 @@ static void times(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } good[] = {{"0", 0}, {"250ms", 250}, {"30s", 30000}, {"1.5m", 90000}, {"2h", 7200000}, {"7d", 604800000}};
+    } good[] = {{"0", 0},        {"250ms", 250},  {"30s", 30000},
+                {"1.5m", 90000}, {"2h", 7200000}, {"7d", 604800000}};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         int64_t ms = -1;
         assert_int_equal(units_parse_time(good[i].text, &ms), 0);

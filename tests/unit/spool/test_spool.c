@@ -147,7 +147,8 @@ static void a_move_never_replaces(void **state)
 static void quarantine_keeps_all_and_says_why(void **state)
 {
     (void)state;
-    struct spool_place batch = spool_group(QUEUE_BATCH, "D", 0xabc), quarantine = spool_place(QUEUE_QUARANTINE, "D");
+    struct spool_place batch = spool_group(QUEUE_BATCH, "D", 0xabc),
+                       quarantine = spool_place(QUEUE_QUARANTINE, "D");
     json_t *why = json_pack("{s:s}", "reason", "test");
     for (int i = 0; i < 2; i++) {
         put(&batch, "a.gz");

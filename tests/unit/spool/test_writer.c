@@ -1,0 +1,296 @@
+/* The writer of a segment file: what is on disk after each success and each failure. Failures come from
+ * wrapped calls. */
+#include "tests/unit/spool/fixture.h"
+
+#include <sys/file.h>
+
+/* --- faults: how many more calls succeed; -1: all of them ------------------------------------------- */
+
+static struct {
+    int pwrite, ftruncate, fdatasync, fsync, lease;
+    size_t short_bytes; /* a pwrite that fails has written so much before */
+} left;
+
+static int64_t used_bytes;
+
+static bool fails(int *calls)
+{
+    return *calls >= 0 && (*calls)-- == 0;
+}
+
+ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+    if (left.short_bytes > 0 && left.pwrite == 0) { /* a part now, the error next time */
+        size_t part = left.short_bytes;
+        left.short_bytes = 0;
+        return __real_pwrite(fd, data, part, offset);
+    }
+    if (fails(&left.pwrite)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_pwrite(fd, data, bytes, offset);
+}
+
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size)
+{
+    if (fails(&left.ftruncate)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_ftruncate(fd, size);
+}
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+    if (fails(&left.fdatasync)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fdatasync(fd);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    if (fails(&left.fsync)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fsync(fd);
+}
+
+int __wrap_lease_take(struct lease *lease, int64_t bytes, struct err *err);
+int __wrap_lease_take(struct lease *lease, int64_t bytes, struct err *err)
+{
+    (void)lease;
+    assert_true(bytes >= WRITER_SEAL_BYTES);
+    return fails(&left.lease) ? err_set(err, -EDQUOT, "full") : 0;
+}
+
+void __wrap_lease_use(struct lease *lease, int64_t bytes);
+void __wrap_lease_use(struct lease *lease, int64_t bytes)
+{
+    (void)lease;
+    used_bytes += bytes;
+}
+
+static int setup(void **state)
+{
+    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.lease = -1;
+    left.short_bytes = 0;
+    used_bytes = 0;
+    return fixture_setup(state);
+}
+
+static int64_t disk_bytes;
+
+static int add_blocks(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)type;
+    /* What was there before the writer came is not its doing: the queues' folders, state/. */
+    if (where->level > 1 && !strstr(path, "/state/"))
+        disk_bytes += (int64_t)st->st_blocks * 512;
+    return 0;
+}
+
+/* The lease was told exactly what is on disk. */
+static void check_account(struct fixture *f)
+{
+    disk_bytes = 0;
+    nftw(f->path, add_blocks, 16, FTW_PHYS);
+    assert_int_equal(used_bytes, disk_bytes);
+}
+
+static struct writer create(struct fixture *f, enum writer_fate fate)
+{
+    struct writer w;
+    struct err err;
+    assert_int_equal(writer_create(&w, &f->spool, f->lease, &f->origin, fate, &err), 0);
+    return w;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------ */
+
+static void seals_what_was_appended(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    check_account(f);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(append_block(f, &w, i * 1000, 1000), 0);
+    check_account(f);
+    assert_int_equal(writer_sync(&w, &err), 0);
+    assert_int_equal(w.synced_bytes, w.size_bytes);
+    assert_int_equal(writer_seal(&w, true, NULL, &err), 0);
+    assert_false(writer_is_open(&w));
+    struct scan_summary found = summary_of(f, QUEUE_SEALED);
+    assert_int_equal(found.rows, 10000);
+    assert_int_equal(found.heads, 1);
+    assert_int_equal(found.damaged_bytes + found.tail_bytes, 0);
+    check_account(f);
+}
+
+static bool is_locked(struct fixture *f, const struct writer *w)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/active/%s/%s", f->path, f->origin.db_folder, w->file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return locked;
+}
+
+static void is_locked_while_open(void **state)
+{
+    struct fixture *f = *state;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_true(is_locked(f, &w));
+    writer_abandon(&w);
+    assert_false(is_locked(f, &w));
+}
+
+static void a_short_write_is_cut_back(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    uint64_t size = w.size_bytes;
+    left.pwrite = 0;
+    left.short_bytes = 100;
+    assert_int_equal(append_block(f, &w, 1000, 1000), -ENOSPC);
+    assert_true(writer_is_full(-ENOSPC));
+    assert_int_equal(w.size_bytes, size);
+    struct scan_summary found = summary_of(f, QUEUE_ACTIVE);
+    assert_int_equal(found.tail_bytes, 0);
+    check_account(f);
+    assert_int_equal(append_block(f, &w, 1000, 1000), 0);
+    assert_int_equal(writer_seal(&w, false, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 2000);
+    check_account(f);
+}
+
+static void a_tail_that_cannot_be_cut_is_never_sealed(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    left.pwrite = 0;
+    left.short_bytes = 100;
+    left.ftruncate = 0;
+    assert_int_equal(append_block(f, &w, 1000, 1000), -ENOSPC);
+    left.ftruncate = 0;
+    assert_int_equal(append_block(f, &w, 1000, 1000), -EIO);
+    left.ftruncate = 0;
+    assert_int_equal(writer_seal(&w, false, NULL, &err), -EIO);
+    assert_int_equal(summary_of(f, QUEUE_ACTIVE).tail_bytes, 100);
+    /* The disk is well again: the tail goes first. */
+    assert_int_equal(writer_seal(&w, false, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 1000);
+}
+
+static void without_a_lease_nothing_is_written(void **state)
+{
+    struct fixture *f = *state;
+    struct writer w;
+    struct err err;
+    char name[SPOOL_NAME_BYTES];
+    left.lease = 0;
+    assert_int_equal(writer_create(&w, &f->spool, f->lease, &f->origin, WRITER_ROWS, &err), -EDQUOT);
+    assert_false(writer_is_open(&w));
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 0);
+    check_account(f);
+    w = create(f, WRITER_ROWS);
+    left.lease = 0;
+    assert_int_equal(append_block(f, &w, 0, 10), -EDQUOT);
+    writer_discard(&w);
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 0);
+    check_account(f);
+}
+
+static void a_failed_sync_is_written_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct stat before, after;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    fstat(w.fd, &before);
+    left.fdatasync = 0;
+    assert_int_equal(writer_sync(&w, &err), 0);
+    fstat(w.fd, &after);
+    assert_int_not_equal(before.st_ino, after.st_ino);
+    check_account(f);
+    /* The new file is the segment: locked, under the old name, and it grows on. */
+    assert_true(is_locked(f, &w));
+    assert_int_equal(append_block(f, &w, 1000, 1000), 0);
+    assert_int_equal(writer_seal(&w, true, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 2000);
+}
+
+static void when_that_fails_too_it_is_not_sealed(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    char name[SPOOL_NAME_BYTES];
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    left.fdatasync = left.fsync = 0;
+    assert_int_equal(writer_sync(&w, &err), -EIO);
+    assert_int_equal(writer_sync(&w, &err), -EIO);
+    assert_int_equal(writer_seal(&w, true, NULL, &err), -EIO);
+    assert_int_equal(append_block(f, &w, 1000, 1000), -EIO);
+    writer_abandon(&w);
+    assert_int_equal(files_in(f, QUEUE_SEALED, name), 0);
+    assert_int_equal(summary_of(f, QUEUE_ACTIVE).rows, 1000);
+    /* No second copy is left. */
+    struct spool_place place = spool_place(QUEUE_ACTIVE, f->origin.db_folder);
+    int dir = spool_place_open(&f->spool, &place, false);
+    char copy[SPOOL_NAME_BYTES + 8];
+    snprintf(copy, sizeof copy, ".%s.new", w.file);
+    assert_int_equal(faccessat(dir, copy, F_OK, 0), -1);
+    close(dir);
+}
+
+static void refused_rows_go_to_quarantine(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    char name[SPOOL_NAME_BYTES], path[1024];
+    struct writer w = create(f, WRITER_REFUSED);
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 0); /* no one takes it for a segment */
+    assert_int_equal(append_block(f, &w, 0, 10), 0);
+    json_t *why = json_pack("{s:s}", "reason", "test");
+    assert_int_equal(writer_seal(&w, true, why, &err), 0);
+    json_decref(why);
+    assert_int_equal(summary_of(f, QUEUE_QUARANTINE).rows, 10);
+    snprintf(path, sizeof path, "%s/quarantine/%s/%s.why", f->path, f->origin.db_folder, w.file);
+    assert_int_equal(access(path, R_OK), 0);
+    check_account(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(seals_what_was_appended, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(is_locked_while_open, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_short_write_is_cut_back, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_tail_that_cannot_be_cut_is_never_sealed, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(without_a_lease_nothing_is_written, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_sync_is_written_anew, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(when_that_fails_too_it_is_not_sealed, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(refused_rows_go_to_quarantine, setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests_name("spool/writer", tests, NULL, NULL);
+}
