@@ -1,0 +1,110 @@
+/* The writer of one segment file, from its creation in active/ to its sealing by one rename.
+ *
+ *     writer_create(&w, &spool, lease, &origin, WRITER_ROWS, &err)    a file with its head, locked by flock
+ *     writer_append(&w, members, bytes, &counts, &err)                all of them, or nothing
+ *     writer_sync(&w, &err)                                           what was appended survives a power cut
+ *     writer_seal(&w, durable, why, &err)  or  writer_discard(&w)  or  writer_abandon(&w)
+ *
+ * What is on disk at any moment is the head, whole members, and at most one torn append after them: who
+ * adopts the file after a crash (adopt.h) truncates that. The writer knows nothing of rows: it appends bytes
+ * that are valid members.
+ *
+ * Budget: bytes are taken from `lease` before they are written, and what really grew (st_blocks) is reported
+ * after it, directories included. WRITER_SEAL_BYTES more are held for the sealing: a holder that settles its
+ * lease keeps as many for each open writer.
+ *
+ * One thread at a time for each writer. */
+#ifndef SPILLWAY_SPOOL_WRITER_H
+#define SPILLWAY_SPOOL_WRITER_H
+
+#include <jansson.h>
+
+#include "common/base/clock.h"
+#include "common/control/lease.h"
+#include "common/spool/origin.h"
+#include "common/spool/spool.h"
+
+enum writer_fate {
+    WRITER_ROWS,    /* sealing moves it to sealed/ */
+    WRITER_REFUSED, /* rows that were refused: sealing moves it to quarantine/, with a .why. In active/ its
+                       name ends in .bad, so that no adopter takes it for rows */
+};
+
+enum {
+    WRITER_SEAL_BYTES = 4 * 4096, /* what directories may grow by at creation and sealing */
+    WRITER_WHY_BYTES = 256 << 10, /* the largest .why of refused rows; held too, for those */
+};
+
+#define WRITER_BAD_SUFFIX ".bad"
+
+/* What the appended members hold. */
+struct writer_counts {
+    uint64_t rows, raw_bytes, blocks;
+};
+
+struct writer {
+    struct spool *spool;
+    struct lease *lease;
+    enum writer_fate fate;
+    int fd; /* -1: not open */
+    uint64_t id;
+    char db_folder[SPOOL_NAME_BYTES];
+    char file[SPOOL_NAME_BYTES]; /* its name once it is sealed */
+    uint64_t size_bytes;         /* end of the last whole member */
+    uint64_t synced_bytes;       /* so much of it is durable */
+    uint64_t started_bytes;      /* and so much is on its way */
+    struct writer_counts counts;
+    struct mono created;
+    /* private */
+    int64_t allocated_bytes;
+    bool is_torn;         /* bytes after size_bytes could not be cut off */
+    bool is_entry_synced; /* the directory's entry is durable */
+    bool has_failed;      /* a sync failed and the rewrite too: no more appends, no sealing */
+};
+
+/* True for the errors that mean "no room now": -EDQUOT (budget or quota), -ENOTCONN (no diskguard), -ENOSPC.
+ */
+bool writer_is_full(int rc);
+
+/* Create the file under a fresh id and write its head. On failure there is no file and nothing to close;
+ * writer_is_full(rc) tells whether to wait. `spool` and `lease` must outlive the writer; `origin` need not.
+ */
+NODISCARD int writer_create(struct writer *w, struct spool *spool, struct lease *lease,
+                            const struct segment_origin *origin, enum writer_fate fate, struct err *err);
+
+/* What a lease must hold so that a file can be created and `bytes` be appended to it. */
+int64_t writer_cost(const struct segment_origin *origin, enum writer_fate fate, size_t bytes);
+
+static inline bool writer_is_open(const struct writer *w)
+{
+    return w->fd >= 0;
+}
+
+/* Append valid members: all of them, or, on failure, nothing: the file is cut back to its last good end.
+ * writer_is_full(rc): try later. Anything else: seal what there is, or abandon it. */
+NODISCARD int writer_append(struct writer *w, const void *members, size_t bytes,
+                            const struct writer_counts *counts, struct err *err);
+
+/* Have the kernel start to write out what was appended, a megabyte or more at a time, and do not wait: a
+ * later sync finds little left to do. Promises nothing. */
+void writer_start_sync(struct writer *w);
+
+/* Make all of it durable, the file's name included. When the kernel cannot (a failed fsync says nothing of
+ * what is on disk, and is never repeated on the same file), the whole content is checked, written anew to
+ * another file that takes the place and name of this one by one rename, and synced there. Failure means that
+ * this failed, too: abandon the writer. */
+NODISCARD int writer_sync(struct writer *w, struct err *err);
+
+/* Complete: durable if so wanted, moved to where its fate says, closed. `why` (borrowed, added to) for
+ * WRITER_REFUSED, else NULL. The writer must hold rows. On failure it is still open and the file still in
+ * active/ (or, -EEXIST aside, moved but perhaps not durably so): abandon it; the next start adopts what is in
+ * active/. */
+NODISCARD int writer_seal(struct writer *w, bool durable, json_t *why, struct err *err);
+
+/* Remove the file: there are no rows in it that anyone counts on. */
+void writer_discard(struct writer *w);
+
+/* Close it where it is. Whoever adopts it finds all whole members. */
+void writer_abandon(struct writer *w);
+
+#endif
