@@ -4,5 +4,7 @@
 common_src := $(filter-out common/segment/codec_%,$(wildcard common/base/*.c common/segment/*.c common/spool/*.c \
     common/conf/*.c common/control/*.c))
 
+# Its commands live with the program whose truth they show.
 programs += spillway
+spillway_needs := uploader
 spillway_src := $(wildcard common/cli/*.c)

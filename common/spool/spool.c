@@ -88,33 +88,34 @@ static int check_meta(const struct spool *spool, const struct buf *meta, struct 
     return rc;
 }
 
-static int create_meta(const struct spool *spool)
+/* The commit of a new spool: its folders are there already, and this makes their names durable too. */
+static int create_meta(const struct spool *spool, struct err *err)
 {
     char now[WALL_TEXT_BYTES], text[128];
     wall_format(wall_now_ms(), now);
     int len = snprintf(text, sizeof text, "{\"format\":%d,\"created\":\"%s\"}\n", SPOOL_FORMAT, now);
-    return file_replace(spool->fd, meta_name, text, (size_t)len);
+    int rc = file_replace(spool->fd, meta_name, text, (size_t)len);
+    return rc ? err_errno(err, rc, "spool %s: cannot be written: make it a directory of this user on a writable file system",
+                          spool->path)
+              : 0;
 }
 
-static int load_meta(const struct spool *spool, bool may_create, struct err *err)
+/* `*is_fresh`: there is none, and the directory may become a spool. */
+static int load_meta(const struct spool *spool, bool *is_fresh, struct err *err)
 {
     struct buf meta;
     buf_init(&meta, META_BYTES_MAX);
     int rc = file_read(spool->fd, meta_name, &meta);
+    *is_fresh = rc == -ENOENT;
     if (rc == 0)
         rc = check_meta(spool, &meta, err);
-    else if (rc != -ENOENT)
+    else if (*is_fresh)
+        rc = check_is_fresh(spool, err);
+    else
         err_errno(err, rc, "spool %s: %s cannot be read", spool->path, meta_name);
-    else if (!may_create)
-        err_set(err, rc, "%s is not a spool: there is no %s in it", spool->path, meta_name);
-    else if ((rc = check_is_fresh(spool, err)) == 0 && (rc = create_meta(spool)) != 0)
-        err_errno(err, rc,
-                  "spool %s: cannot be written: make it a directory of this user on a writable file system",
-                  spool->path);
     buf_fini(&meta);
     return rc;
 }
-
 static int open_root(struct spool *spool, const char *path, struct err *err)
 {
     *spool = (struct spool){.fd = -1, .run = -1, .state = -1};
@@ -201,17 +202,20 @@ static unsigned host_bits(const char *instance)
 
 int spool_open(struct spool *spool, const char *path, const char *instance, struct err *err)
 {
+    bool is_fresh = false;
     int rc = open_root(spool, path, err);
     if (rc == 0)
         rc = check_writable(spool, err);
     if (rc == 0)
-        rc = load_meta(spool, true, err);
+        rc = load_meta(spool, &is_fresh, err);
     if (rc == 0)
         rc = open_folders(spool, true, err);
     if (rc == 0 && fchmod(spool->run, 0700) != 0)
         rc = err_errno(err, -errno, "spool %s: run/ cannot be made private", spool->path);
     if (rc == 0)
         rc = map_ids(spool, err);
+    if (rc == 0 && is_fresh)
+        rc = create_meta(spool, err);
     spool->host = host_bits(instance);
     if (rc)
         spool_close(spool);
@@ -220,9 +224,12 @@ int spool_open(struct spool *spool, const char *path, const char *instance, stru
 
 int spool_open_readonly(struct spool *spool, const char *path, struct err *err)
 {
+    bool is_fresh = false;
     int rc = open_root(spool, path, err);
     if (rc == 0)
-        rc = load_meta(spool, false, err);
+        rc = load_meta(spool, &is_fresh, err);
+    if (rc == 0 && is_fresh)
+        rc = err_set(err, -ENOENT, "%s is not a spool: there is no %s in it", spool->path, meta_name);
     if (rc == 0)
         rc = open_folders(spool, false, err);
     if (rc)

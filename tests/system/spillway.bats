@@ -166,10 +166,10 @@ END
     run sw metrics
     [ "$status" -eq 75 ]
     start peerd peerd --spool "$SPOOL"
-    wait_until 5 test -S "$SPOOL/run/peerd.evt"
+    wait_until 10 test -S "$SPOOL/run/peerd.ctl"
     start events spillway --spool "$SPOOL" events
     seen() { write D T 1 1 && grep -q '"type":"segments-routed"' "$T/events.log"; }
-    wait_until 10 seen
+    wait_until 20 seen
     jq -e 'select(.v == 1 and .program == "peerd")' <"$T/events.log"
     sw metrics | grep -q '^spillway_up{program="peerd"} 1$'
     sw metrics | grep -q '^spillway_up{program="uploader"} 0$'
