@@ -1,0 +1,259 @@
+#include "uploader/http.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "common/base/file.h"
+#include "uploader/classify.h"
+
+enum { UPLOAD_BUFFER_BYTES = 256 << 10 };
+
+/* --- what curl calls
+ * ---------------------------------------------------------------------------------------- */
+
+static size_t take_answer(char *data, size_t one, size_t bytes, void *arg)
+{
+    (void)one;
+    struct http *http = arg;
+    size_t room = HTTP_ANSWER_MAX - http->answer.len;
+    size_t kept = bytes < room ? bytes : room;
+    if (kept < bytes)
+        http->is_cut = true;
+    return buf_put(&http->answer, data, kept) == 0 ? bytes : 0;
+}
+
+static size_t take_header(char *data, size_t one, size_t bytes, void *arg)
+{
+    (void)one;
+    static const char name[] = "x-ms-activity-id:";
+    struct http *http = arg;
+    size_t skip = sizeof name - 1, len = 0;
+    if (bytes <= skip || strncasecmp(data, name, skip) != 0)
+        return bytes;
+    for (size_t i = skip; i < bytes && len + 1 < sizeof http->activity_id; i++)
+        if (isgraph((unsigned char)data[i]))
+            http->activity_id[len++] = data[i];
+    http->activity_id[len] = '\0';
+    return bytes;
+}
+
+static size_t give_body(char *data, size_t one, size_t bytes, void *arg)
+{
+    (void)one;
+    ssize_t n = body_read(arg, data, bytes);
+    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+}
+
+/* A kept connection that turns out to be closed is opened anew, and the body sent from its start. */
+static int rewind_body(void *arg, curl_off_t offset, int origin)
+{
+    if (offset != 0 || origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    body_rewind(arg);
+    return CURL_SEEKFUNC_OK;
+}
+
+static int is_aborted(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+{
+    (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+    atomic_bool *flag = arg;
+    return flag && atomic_load(flag);
+}
+
+/* --- putting a request together
+ * ------------------------------------------------------------------------------- */
+
+static void make_uuid(char text[static 37])
+{
+    unsigned char b[16];
+    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
+        memset(b, 0, sizeof b);
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static bool add_header(struct curl_slist **list, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(*list, text);
+    if (longer)
+        *list = longer;
+    return longer != NULL;
+}
+
+static struct curl_slist *make_headers(const struct http_request *request, struct outcome *outcome)
+{
+    static const char *const always[] = {"Accept: application/json", "Expect:", "x-ms-app: spillway",
+                                         "x-ms-client-version: Spillway.Client:{" SPILLWAY_VERSION "}",
+                                         "x-ms-version: 2024-12-12"};
+    struct curl_slist *list = NULL;
+    char uuid[37], text[OUTCOME_ID_BYTES + 32];
+    bool ok = true;
+    make_uuid(uuid);
+    snprintf(outcome->request_id, sizeof outcome->request_id, "SPW.%s;%s", request->what, uuid);
+    snprintf(text, sizeof text, "x-ms-client-request-id: %s", outcome->request_id);
+    ok = add_header(&list, text);
+    for (size_t i = 0; ok && i < ARRAY_LEN(always); i++)
+        ok = add_header(&list, always[i]);
+    if (ok && request->body)
+        ok = add_header(&list, "Content-Type: application/octet-stream") &&
+             add_header(&list, "Content-Encoding: gzip");
+    else if (ok)
+        ok = add_header(&list, "Content-Type: application/json; charset=utf-8");
+    if (ok)
+        return list;
+    curl_slist_free_all(list);
+    return NULL;
+}
+
+static void set_limits(CURL *easy, const struct http_request *request)
+{
+    long timeout_ms = request->timeout_ms > LONG_MAX ? LONG_MAX : (long)request->timeout_ms;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     timeout_ms < HTTP_CONNECT_MS ? timeout_ms : HTTP_CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)HTTP_STALL_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    /* A loopback address is never reached through a proxy: the token would leave the machine. */
+    if (request->target->is_loopback)
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_aborted);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request->is_aborted);
+}
+
+static void set_content(CURL *easy, const struct http_request *request)
+{
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (request->body) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)join_bytes(&request->body->part->join));
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(easy, CURLOPT_READDATA, request->body);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_body);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, request->body);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->text->data);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->text->len);
+    }
+}
+
+/* Connections, DNS and TLS sessions of the handle survive the reset. */
+static void set_up(struct http *http, const struct http_request *request, struct curl_slist *headers,
+                   char *words)
+{
+    CURL *easy = http->easy;
+    curl_easy_reset(easy);
+    set_limits(easy, request);
+    set_content(easy, request);
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
+    if (request->token && request->target->may_get_token) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, request->token);
+    }
+}
+
+static void read_answer(struct http *http, CURLcode code, const char *words, struct outcome *outcome)
+{
+    curl_off_t retry_after = 0;
+    struct http_answer answer = {
+        .body = http->answer.data, .body_bytes = http->answer.len, .is_cut = http->is_cut};
+    if (code != CURLE_OK)
+        answer.failure = *words ? words : curl_easy_strerror(code);
+    curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+    curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    /* An answer that refuses is an answer, even when the connection broke while the rest of the body was
+     * being sent. */
+    if (answer.failure && answer.status >= 400 && answer.body_bytes > 0)
+        answer.failure = NULL;
+    classify(&answer, outcome);
+    outcome->retry_after_ms =
+        retry_after > 0 ? (int64_t)(retry_after > 86400 ? 86400 : retry_after) * 1000 : 0;
+    snprintf(outcome->activity_id, sizeof outcome->activity_id, "%s", http->activity_id);
+}
+
+static bool has_handle(struct http *http)
+{
+    if (!http->easy) {
+        http->easy = curl_easy_init();
+        buf_init(&http->answer, HTTP_ANSWER_MAX);
+    }
+    return http->easy != NULL;
+}
+
+void http_send(struct http *http, const struct http_request *request, struct outcome *outcome)
+{
+    char words[CURL_ERROR_SIZE] = "";
+    *outcome = (struct outcome){0};
+    struct curl_slist *headers = has_handle(http) ? make_headers(request, outcome) : NULL;
+    if (!headers) {
+        outcome_set(outcome, VERDICT_RETRY, "memory", "out of memory");
+        return;
+    }
+    buf_clear(&http->answer);
+    http->is_cut = false;
+    http->activity_id[0] = '\0';
+    set_up(http, request, headers, words);
+    CURLcode code = curl_easy_perform(http->easy);
+    read_answer(http, code, words, outcome);
+    curl_easy_setopt(http->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_slist_free_all(headers);
+}
+
+void http_fini(struct http *http)
+{
+    if (http->easy)
+        curl_easy_cleanup(http->easy);
+    buf_fini(&http->answer);
+    *http = (struct http){0};
+}
+
+int http_read_token(const char *path, struct buf *token)
+{
+    buf_clear(token);
+    int rc = file_read(AT_FDCWD, path, token);
+    if (rc)
+        return rc;
+    size_t start = 0, end = 0;
+    while (start < token->len && isspace((unsigned char)token->data[start]))
+        start++;
+    for (end = start; end < token->len && isgraph((unsigned char)token->data[end]);)
+        end++;
+    for (size_t i = end; i < token->len; i++)
+        if (!isspace((unsigned char)token->data[i]))
+            return -EINVAL;
+    if (end == start)
+        return -EINVAL;
+    memmove(token->data, token->data + start, end - start);
+    token->len = end - start;
+    token->data[token->len] = '\0';
+    return 0;
+}
+
+int http_put_encoded(struct buf *url, const char *text)
+{
+    int rc = 0;
+    for (; rc == 0 && *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool plain = isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~';
+        rc = plain ? buf_put(url, text, 1) : buf_printf(url, "%%%02X", c);
+    }
+    return rc;
+}

@@ -1,0 +1,52 @@
+/* One HTTP request to ADX at a time, over a curl handle that a worker keeps (and with it the connection).
+ * No redirects, only http and https, no waiting for 100-continue, bodies of answers capped, never longer than
+ * the limits. A struct http belongs to one thread. curl_global_init() was called before threads. */
+#ifndef UPLOADER_HTTP_H
+#define UPLOADER_HTTP_H
+
+#include <curl/curl.h>
+#include <stdatomic.h>
+
+#include "common/base/buf.h"
+#include "uploader/outcome.h"
+#include "uploader/part.h"
+#include "uploader/target.h"
+
+enum {
+    HTTP_ANSWER_MAX = 1 << 20,
+    HTTP_URL_BYTES = 4096,
+    HTTP_CONNECT_MS = 10000,
+    HTTP_STALL_S = 120, /* less than a byte a second for so long: given up */
+    HTTP_TOKEN_MAX = 64 << 10,
+};
+
+struct http {
+    CURL *easy;
+    struct buf answer; /* body of the last answer */
+    bool is_cut;
+    char activity_id[OUTCOME_ID_BYTES];
+};
+
+struct http_request {
+    const struct target *target;
+    const char *what; /* for the request id: "mgmt", "stream" */
+    const char *url;
+    struct body *body;      /* what to send, gzip; or */
+    const struct buf *text; /* JSON */
+    const char *token;      /* NULL: none */
+    int64_t timeout_ms;
+    atomic_bool *is_aborted; /* set by another thread: the request ends at once */
+};
+
+/* Send, and classify the answer into `outcome`. */
+void http_send(struct http *http, const struct http_request *request, struct outcome *outcome);
+
+void http_fini(struct http *http);
+
+/* Read a token file: its first line, without blanks around. 0; -EINVAL not a token; or a negative errno. */
+NODISCARD int http_read_token(const char *path, struct buf *token);
+
+/* Percent-encode `text` and append it. */
+NODISCARD int http_put_encoded(struct buf *url, const char *text);
+
+#endif

@@ -1,0 +1,346 @@
+#include "uploader/prepare.h"
+
+#include <errno.h>
+
+#include "common/base/crash.h"
+#include "common/base/log.h"
+#include "common/spool/origin.h"
+#include "common/spool/reader.h"
+#include "uploader/mend.h"
+
+/* What the inspection of one file found. */
+enum finding { FOUND_WHOLE, FOUND_EMPTY, FOUND_DAMAGED, FOUND_FOREIGN, FOUND_UNREADABLE };
+
+struct inspection {
+    enum finding finding;
+    struct scan_summary sums;
+    uint64_t bytes;
+    bool has_head;
+    char cause[256]; /* FOREIGN: what does not fit */
+};
+
+struct preparation {
+    struct batch_dir *batch;
+    const char *instance;
+    struct prepare_counts *counts;
+    struct segment_name expected; /* of the file at hand; table, format and schema are the same for all */
+    char db[NAME_FILE_MAX_BYTES + 1];
+    char *schema; /* text, once a head told it */
+    char unreadable[SPOOL_NAME_BYTES];
+    int unreadable_rc;
+    unsigned damaged; /* files put off to the second pass */
+};
+
+/* --- inspecting -------------------------------------------------------------------------------------------
+ */
+
+static bool learn_schema(struct preparation *p, const struct segment_head *head, struct inspection *found)
+{
+    struct schema schema;
+    if (!*head->schema && !p->expected.has_schema)
+        return true;
+    if (!*head->schema || !p->expected.has_schema || schema_parse(head->schema, &schema, NULL) != 0) {
+        snprintf(found->cause, sizeof found->cause,
+                 "the head and the file's name differ in whether there is a schema");
+        return false;
+    }
+    bool same = schema_hash(&schema) == p->expected.schema_hash;
+    schema_fini(&schema);
+    if (!same)
+        snprintf(found->cause, sizeof found->cause,
+                 "the head's schema has another hash than the file's name");
+    else if (!p->schema)
+        p->schema = strdup(head->schema);
+    return same && p->schema;
+}
+
+static bool check_head(struct preparation *p, const struct member *member, struct inspection *found)
+{
+    struct segment_head head;
+    enum segment_head_status status = segment_head_read(member->head_json, member->head_json_bytes, &head);
+    if (status != SEGMENT_HEAD_OK) {
+        snprintf(found->cause, sizeof found->cause, "the head cannot be used: %s",
+                 segment_head_status_text(status));
+        return false;
+    }
+    bool fits = true;
+    if (strcmp(head.db, p->db) != 0)
+        fits = snprintf(found->cause, sizeof found->cause, "the head says database %.100s", head.db) < 0;
+    else if (strcmp(head.table, p->expected.table) != 0)
+        fits = snprintf(found->cause, sizeof found->cause, "the head says table %.100s", head.table) < 0;
+    else if (head.format != p->expected.format)
+        fits = snprintf(found->cause, sizeof found->cause, "the head says format %s",
+                        segment_format_name(head.format)) < 0;
+    else
+        fits = learn_schema(p, &head, found);
+    segment_head_fini(&head);
+    return fits;
+}
+
+static void inspect_member(struct preparation *p, const struct member *member, struct inspection *found)
+{
+    if (!member->is_head) {
+        found->sums.blocks++;
+        found->sums.rows += member->rows;
+        found->sums.raw_bytes += member->isize;
+        return;
+    }
+    if (!check_head(p, member, found))
+        found->finding = FOUND_FOREIGN;
+    found->has_head = true;
+}
+
+/* Damage outweighs emptiness; what does not belong here outweighs both. */
+static void conclude(struct preparation *p, struct inspection *found)
+{
+    if (found->finding == FOUND_FOREIGN)
+        return;
+    if (found->sums.damaged_ranges > 0)
+        found->finding = FOUND_DAMAGED;
+    else if (found->sums.rows == 0)
+        found->finding = FOUND_EMPTY;
+    else if (!found->has_head && p->expected.has_schema && !p->schema)
+        found->finding = FOUND_DAMAGED; /* perhaps another segment knows the columns */
+}
+
+static void inspect(struct preparation *p, const char *file, struct inspection *found)
+{
+    struct segment_reader reader;
+    struct scan_item item;
+    const uint8_t *bytes;
+    struct err err = {0};
+    *found = (struct inspection){0};
+    int rc = segment_reader_open(&reader, p->batch->fd, file, &err);
+    found->bytes = rc == 0 ? reader.size : 0;
+    while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
+        rc = 0;
+        if (item.is_member) {
+            inspect_member(p, &item.member, found);
+        } else {
+            found->sums.damaged_ranges++;
+            found->sums.damaged_bytes += item.bytes;
+        }
+    }
+    if (reader.fd >= 0)
+        segment_reader_close(&reader);
+    if (rc < 0) {
+        found->finding = FOUND_UNREADABLE;
+        p->unreadable_rc = rc;
+        snprintf(p->unreadable, sizeof p->unreadable, "%s", file);
+        log_error("segment-unreadable", log_s("batch", p->batch->place.group), log_s("file", file),
+                  log_s("cause", strerror(-rc)), log_s("advice", "it is left where it is and tried again"));
+        return;
+    }
+    conclude(p, found);
+}
+
+/* --- acting -----------------------------------------------------------------------------------------------
+ */
+
+static int set_aside(struct preparation *p, const char *file, const struct inspection *found,
+                     const char *reason)
+{
+    json_t *why = json_pack("{s:s, s:s, s:s, s:I}", "reason", reason, "cause", found->cause, "by", "uploader",
+                            "rows", (json_int_t)found->sums.rows);
+    if (!why)
+        return -ENOMEM;
+    log_error("segment-quarantined", log_s("db", p->db), log_s("file", file), log_s("reason", reason),
+              log_s("cause", found->cause), log_u("rows", found->sums.rows));
+    int rc = spool_quarantine(p->batch->spool, &p->batch->place, file, why);
+    json_decref(why);
+    p->counts->quarantined++;
+    p->counts->quarantined_rows += found->sums.rows;
+    return rc;
+}
+
+static int plan_file(struct preparation *p, const char *file, const struct inspection *found)
+{
+    struct plan_file figures = {.bytes = found->bytes,
+                                .raw_bytes = found->sums.raw_bytes,
+                                .rows = found->sums.rows,
+                                .blocks = found->sums.blocks};
+    return plan_add(&p->batch->plan, file, &figures);
+}
+
+static int remove_empty(struct preparation *p, const char *file)
+{
+    log_info("segment-empty", log_s("db", p->db), log_s("file", file));
+    p->counts->removed++;
+    return unlinkat(p->batch->fd, file, 0) == 0 ? 0 : -errno;
+}
+
+static int mend(struct preparation *p, const char *file, const struct inspection *found)
+{
+    struct segment_origin origin;
+    struct inspection mended = *found;
+    json_t *why =
+        json_pack("{s:s, s:I, s:I}", "by", "uploader", "damaged_bytes", (json_int_t)found->sums.damaged_bytes,
+                  "damaged_ranges", (json_int_t)found->sums.damaged_ranges);
+    if (!why)
+        return -ENOMEM;
+    uint64_t rows;
+    int rc = origin_init(&origin, p->db, p->expected.table, p->schema, p->expected.format, p->instance, NULL);
+    if (rc == 0) {
+        rc = mend_segment(p->batch->spool, &p->batch->place, p->batch->fd, file, &origin, why, &rows);
+        origin_fini(&origin);
+    }
+    json_decref(why);
+    if (rc)
+        return rc;
+    p->counts->quarantined++;
+    log_error("segment-damaged", log_s("db", p->db), log_s("file", file), log_u("rows_salvaged", rows),
+              log_u("damaged_bytes", found->sums.damaged_bytes));
+    if (rows == 0)
+        return 0;
+    inspect(p, file, &mended);
+    return mended.finding == FOUND_WHOLE ? plan_file(p, file, &mended) : -EIO;
+}
+
+/* First pass: everything but the damaged, while the heads tell the columns. */
+static int first_pass(void *arg, struct batch_dir *batch, const char *file)
+{
+    struct preparation *p = arg;
+    struct inspection found;
+    if (segment_name_parse(file, &p->expected) != NAME_OK) {
+        found = (struct inspection){.cause = "this is not the name of a segment"};
+        return set_aside(p, file, &found, "bad-name");
+    }
+    if (!*batch->plan.table) {
+        snprintf(batch->plan.table, sizeof batch->plan.table, "%s", p->expected.table);
+        batch->plan.format = p->expected.format;
+    }
+    inspect(p, file, &found);
+    switch (found.finding) {
+    case FOUND_WHOLE:
+        return plan_file(p, file, &found);
+    case FOUND_EMPTY:
+        return remove_empty(p, file);
+    case FOUND_FOREIGN:
+        return set_aside(p, file, &found, "head-mismatch");
+    case FOUND_DAMAGED:
+        p->damaged++;
+        return 0;
+    case FOUND_UNREADABLE:
+        return 0;
+    }
+    return 0;
+}
+
+/* Second pass: the damaged, now that the columns are known if any file knows them. */
+static int second_pass(void *arg, struct batch_dir *batch, const char *file)
+{
+    struct preparation *p = arg;
+    struct inspection found;
+    for (size_t i = 0; i < batch->plan.count; i++)
+        if (strcmp(batch->plan.files[i].name, file) == 0)
+            return 0;
+    if (strcmp(file, p->unreadable) == 0 || segment_name_parse(file, &p->expected) != NAME_OK)
+        return 0;
+    inspect(p, file, &found);
+    if (p->expected.has_schema && !p->schema) {
+        snprintf(found.cause, sizeof found.cause, "it has no valid head, so its columns are not known");
+        return set_aside(p, file, &found, "no-head");
+    }
+    return mend(p, file, &found);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct plan_file *)a)->name, ((const struct plan_file *)b)->name);
+}
+
+static int make_plan(struct preparation *p)
+{
+    struct batch_dir *batch = p->batch;
+    struct plan *plan = &batch->plan;
+    plan_fini(plan);
+    snprintf(plan->db, sizeof plan->db, "%s", p->db);
+    plan->id = strtoull(batch->place.group, NULL, 16);
+    int rc = batch_each(batch, first_pass, p);
+    if (rc == 0 && p->damaged > 0 && !*p->unreadable)
+        rc = batch_each(batch, second_pass, p);
+    if (rc == 0)
+        rc = plan_set_schema(plan, p->schema ? p->schema : "");
+    if (rc == 0 && plan->count > 0)
+        qsort(plan->files, plan->count, sizeof *plan->files, by_name);
+    return rc;
+}
+
+static int prepare_claimed(struct preparation *p, enum spool_queue queue, enum prepare_result *result)
+{
+    int rc = batch_repair(p->batch);
+    if (rc == 0)
+        rc = make_plan(p);
+    if (rc)
+        return rc;
+    if (*p->unreadable) {
+        *result = PREPARE_RELEASED;
+        return batch_release(p->batch, queue, p->unreadable);
+    }
+    *result = p->batch->plan.count > 0 ? PREPARE_READY : PREPARE_EMPTY;
+    crash_point("batch:before-plan");
+    rc = *result == PREPARE_READY ? batch_freeze(p->batch) : 0;
+    crash_point("batch:after-plan");
+    return rc;
+}
+
+/* --- a batch that was frozen by an earlier process
+ * ---------------------------------------------------------- */
+
+static bool has_begun(const struct progress *progress)
+{
+    return progress->parts > 0 || progress->refused_rows > 0 || progress->state != PROGRESS_SENDING;
+}
+
+static int check_frozen(struct preparation *p, bool *is_damaged)
+{
+    struct batch_dir *batch = p->batch;
+    int rc = 0;
+    for (size_t i = batch->progress.at.file; rc == 0 && i < batch->plan.count; i++) {
+        const char *file = batch->plan.files[i].name;
+        struct inspection found;
+        if (segment_name_parse(file, &p->expected) != NAME_OK)
+            return -EINVAL;
+        inspect(p, file, &found);
+        if (found.finding == FOUND_UNREADABLE && p->unreadable_rc == -ENOENT)
+            continue;
+        if (found.finding == FOUND_UNREADABLE)
+            return p->unreadable_rc;
+        if (found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
+            continue;
+        *is_damaged = true;
+        snprintf(found.cause, sizeof found.cause,
+                 "it was damaged after its batch was frozen and partly sent");
+        if (has_begun(&batch->progress))
+            rc = set_aside(p, file, &found, "damaged");
+    }
+    return rc;
+}
+
+static int prepare_frozen(struct preparation *p, enum spool_queue queue, enum prepare_result *result)
+{
+    bool is_damaged = false;
+    *result = PREPARE_READY;
+    if (p->batch->is_done)
+        return 0;
+    int rc = check_frozen(p, &is_damaged);
+    if (rc || !is_damaged || has_begun(&p->batch->progress))
+        return rc;
+    return prepare_claimed(p, queue, result);
+}
+
+int prepare_batch(struct batch_dir *batch, struct tools *tools, const char *instance, enum spool_queue queue,
+                  enum prepare_result *result, struct prepare_counts *counts, struct err *err)
+{
+    struct preparation p = {.batch = batch, .instance = instance, .counts = counts};
+    int rc = tools_init(tools);
+    if (rc == 0 && name_decode(batch->place.db, strlen(batch->place.db), p.db, sizeof p.db) != NAME_OK)
+        rc = -EINVAL;
+    if (rc == 0)
+        rc = batch->is_frozen ? prepare_frozen(&p, queue, result) : prepare_claimed(&p, queue, result);
+    if (rc)
+        err_errno(err, rc, "batch %s: its segments cannot be checked%s%s", batch->place.group,
+                  *p.unreadable ? " at " : "", p.unreadable);
+    free(p.schema);
+    return rc;
+}

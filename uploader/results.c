@@ -1,0 +1,148 @@
+/* What a finished job means for its batch, its database, and for who watches. */
+#include <sys/random.h>
+
+#include "common/base/log.h"
+#include "uploader/uploader.h"
+
+static uint32_t any_32_bits(void)
+{
+    uint32_t bits = 0;
+    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
+        bits = (uint32_t)mono_now().ns;
+    return bits;
+}
+
+/* Somebody must mend it: asking often does not help. */
+static bool is_slow(enum verdict verdict)
+{
+    return verdict == VERDICT_UNAUTHORISED || verdict == VERDICT_MISSING || verdict == VERDICT_UNAVAILABLE;
+}
+
+static int64_t delay_of(const struct uploader *u, const struct outcome *outcome, unsigned failures)
+{
+    if (is_slow(outcome->verdict))
+        return backoff_slow_ms(&u->backoff, outcome->retry_after_ms, any_32_bits());
+    return backoff_delay_ms(&u->backoff, failures, outcome->retry_after_ms, any_32_bits());
+}
+
+static bool is_given_up(const struct uploader *u, const struct outcome *outcome, unsigned failures)
+{
+    return u->is_once && (is_slow(outcome->verdict) || failures >= UPLOADER_ONCE_ATTEMPTS);
+}
+
+static const char *health_word(enum verdict verdict)
+{
+    return verdict == VERDICT_SUCCESS ? "up" : verdict_word(verdict);
+}
+
+static void set_health(struct uploader *u, struct database *d, enum verdict verdict)
+{
+    if (d->health == verdict)
+        return;
+    log_warn("database-health", log_s("db", d->target.db), log_s("was", health_word(d->health)),
+             log_s("is", health_word(verdict)),
+             log_s("cause", verdict == VERDICT_SUCCESS ? "" : d->last_error.text));
+    daemon_publish(u->daemon, "database-health",
+                   json_pack("{s:s, s:s}", "db", d->target.db, "health", health_word(verdict)));
+    d->health = verdict;
+}
+
+static void note_failure(struct uploader *u, struct batch *batch, const struct upload_job *job)
+{
+    struct database *d = batch->database;
+    const struct outcome *outcome = &job->outcome;
+    struct totals_delta delta = {.failures = 1};
+    int64_t delay_ms;
+    d->last_error = *outcome;
+    d->last_error_ms = wall_now_ms();
+    batch->attempts++;
+    if (verdict_is_of_database(outcome->verdict)) {
+        delay_ms = delay_of(u, outcome, ++d->failures);
+        d->not_before = mono_after(delay_ms);
+        d->is_given_up = is_given_up(u, outcome, d->failures);
+        set_health(u, d, outcome->verdict);
+    } else {
+        delay_ms = delay_of(u, outcome, batch->attempts);
+        batch->not_before = mono_after(delay_ms);
+        batch->is_given_up = is_given_up(u, outcome, batch->attempts);
+    }
+    totals_add(u->context.totals, d->target.db, NULL, &delta);
+    log_warn("batch-failed", log_s("db", d->target.db), log_s("table", batch->table),
+             log_s("batch", batch->place.group), log_s("verdict", verdict_word(outcome->verdict)),
+             log_n("status", outcome->status), log_s("code", outcome->code), log_s("cause", outcome->text),
+             log_n("attempt", batch->attempts), log_n("retry_ms", delay_ms),
+             log_s("request", outcome->request_id), log_s("activity", outcome->activity_id));
+    daemon_publish(u->daemon, "batch-failed",
+                   json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "db", d->target.db, "table",
+                             batch->table ? batch->table : "", "batch", batch->place.group, "verdict",
+                             verdict_word(outcome->verdict), "cause", outcome->text, "retry_ms",
+                             (json_int_t)delay_ms));
+}
+
+/* The target has answered for this database: taken or refused, it is there. */
+static void note_answer(struct uploader *u, struct database *d)
+{
+    d->failures = 0;
+    d->not_before = (struct mono){0};
+    set_health(u, d, VERDICT_SUCCESS);
+}
+
+static void note_success(struct uploader *u, struct batch *batch, const struct upload_job *job)
+{
+    struct database *d = batch->database;
+    d->last_success_ms = wall_now_ms();
+    log_info("batch-uploaded", log_s("db", d->target.db), log_s("table", batch->table),
+             log_s("batch", batch->place.group), log_u("rows", job->rows), log_u("raw_bytes", job->raw_bytes),
+             log_u("bytes", job->bytes), log_u("parts", job->parts), log_n("took_ms", job->took_ms));
+    daemon_publish(u->daemon, "batch-uploaded",
+                   json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "db", d->target.db, "table",
+                             batch->table ? batch->table : "", "batch", batch->place.group, "rows",
+                             (json_int_t)job->rows, "raw_bytes", (json_int_t)job->raw_bytes, "bytes",
+                             (json_int_t)job->bytes, "took_ms", (json_int_t)job->took_ms));
+}
+
+static void note_quarantine(struct uploader *u, struct batch *batch, const struct upload_job *job)
+{
+    struct database *d = batch->database;
+    uint64_t rows = job->refused_rows + job->put_aside_rows;
+    if (job->refused_rows > 0) {
+        d->last_error = job->refusal;
+        d->last_error_ms = wall_now_ms();
+    }
+    if (rows > 0 || job->put_aside > 0)
+        daemon_publish(u->daemon, "batch-quarantined",
+                       json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "db", d->target.db, "table",
+                                 batch->table ? batch->table : "", "batch", batch->place.group, "rows",
+                                 (json_int_t)rows, "code", job->refusal.code, "cause", job->refusal.text));
+}
+
+static void take_one(struct uploader *u, struct upload_job *job)
+{
+    struct batch *batch = job->owner;
+    struct database *d = batch->database;
+    d->in_flight--;
+    u->in_flight--;
+    note_quarantine(u, batch, job);
+    if (job->end == UPLOAD_DONE) {
+        if (job->parts > 0 || job->refused_rows > 0)
+            note_answer(u, d);
+        if (job->parts > 0)
+            note_success(u, batch, job);
+        ctl_client_wake(u->diskguard);
+        batches_free(batch);
+        return;
+    }
+    if (job->end == UPLOAD_WAIT)
+        note_failure(u, batch, job);
+    batches_insert(d, batch);
+}
+
+void results_take(struct uploader *u)
+{
+    struct upload_job *next;
+    for (struct upload_job *job = pool_take(u->pool); job; job = next) {
+        next = job->next;
+        take_one(u, job);
+        free(job);
+    }
+}

@@ -1,0 +1,224 @@
+#include <inttypes.h>
+
+#include "common/control/message.h"
+#include "uploader/uploader.h"
+
+static const char *health_word(const struct database *d)
+{
+    return d->health == VERDICT_SUCCESS ? "up" : verdict_word(d->health);
+}
+
+static void set_time(json_t *object, const char *key, int64_t wall_ms)
+{
+    char text[WALL_TEXT_BYTES];
+    if (wall_ms == 0)
+        return;
+    wall_format(wall_ms, text);
+    json_object_set_new(object, key, json_string(text));
+}
+
+static const char *mode_of(const struct uploader *u, struct database *d)
+{
+    if (d->target.kind == TARGET_DIR)
+        return "dir";
+    enum adx_mode mode = u->context.options.mode;
+    return adx_mode_word(mode != ADX_AUTO ? mode : adx_mode_of(&d->endpoint));
+}
+
+static void add_queue(json_t *out, const struct database *d)
+{
+    struct waiting_sums sums;
+    uint64_t segments = 0, rows = 0, raw_bytes = 0;
+    waiting_sum(&d->queue, &sums);
+    for (const struct batch *b = d->batches; b; b = b->next) {
+        segments += b->segments;
+        rows += b->rows;
+        raw_bytes += b->raw_bytes;
+    }
+    json_object_set_new(out, "queued",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "segments", (json_int_t)sums.segments,
+                                  "tables", (json_int_t)sums.groups, "rows", (json_int_t)sums.rows,
+                                  "raw_bytes", (json_int_t)sums.raw_bytes, "unmeasured",
+                                  (json_int_t)sums.unmeasured));
+    json_object_set_new(out, "waiting",
+                        json_pack("{s:I, s:I, s:I, s:I}", "batches", (json_int_t)d->batch_count, "segments",
+                                  (json_int_t)segments, "rows", (json_int_t)rows, "raw_bytes",
+                                  (json_int_t)raw_bytes));
+}
+
+static json_t *database_status(struct uploader *u, struct database *d)
+{
+    json_t *out = totals_of(u->context.totals, d->target.db);
+    json_object_set_new(out, "target", json_string(d->target.place));
+    json_object_set_new(out, "mode", json_string(mode_of(u, d)));
+    json_object_set_new(out, "health", json_string(health_word(d)));
+    json_object_set_new(out, "paused", json_boolean(d->is_paused));
+    json_object_set_new(out, "in_flight", json_integer(d->in_flight));
+    json_object_set_new(out, "failures_in_a_row", json_integer(d->failures));
+    json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->not_before)));
+    set_time(out, "last_success", d->last_success_ms);
+    set_time(out, "last_error_time", d->last_error_ms);
+    if (d->last_error_ms != 0) {
+        json_object_set_new(out, "last_error", json_string(d->last_error.text));
+        json_object_set_new(out, "last_error_code", json_string(d->last_error.code));
+        json_object_set_new(out, "last_error_verdict", json_string(verdict_word(d->last_error.verdict)));
+        json_object_set_new(out, "last_error_activity", json_string(d->last_error.activity_id));
+    }
+    add_queue(out, d);
+    return out;
+}
+
+static json_t *sum_totals(struct uploader *u)
+{
+    static const char *const names[] = {"batches",          "rows_uploaded", "raw_bytes", "bytes",
+                                        "rows_quarantined", "quarantined",   "failures"};
+    json_t *out = json_object();
+    for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < u->database_count; i++)
+            sum += totals_get(u->context.totals, u->databases[i].target.db, names[k]);
+        json_object_set_new(out, names[k], json_integer((json_int_t)sum));
+    }
+    return out;
+}
+
+void uploader_status(void *state, json_t *out)
+{
+    struct uploader *u = state;
+    json_t *databases = json_object(), *unknown = json_array();
+    for (size_t i = 0; i < u->database_count; i++)
+        json_object_set_new(databases, u->databases[i].target.db, database_status(u, &u->databases[i]));
+    for (size_t i = 0; i < u->unknown_count; i++)
+        json_array_append_new(unknown, json_pack("{s:s, s:I}", "db", u->unknown[i].folder, "segments",
+                                                 (json_int_t)u->unknown[i].segments));
+    json_object_set_new(out, "queue", json_string(spool_queue_name(u->context.queue)));
+    json_object_set_new(out, "uploads", json_integer(u->uploads));
+    json_object_set_new(out, "in_flight", json_integer(u->in_flight));
+    json_object_set_new(out, "databases", databases);
+    json_object_set_new(out, "unknown_databases", unknown);
+    json_object_set_new(out, "unknown_batches", json_integer((json_int_t)u->foreign_batches));
+    json_object_set_new(out, "totals", sum_totals(u));
+}
+
+/* --- metrics
+ * -------------------------------------------------------------------------------------------------- */
+
+static void add_total(struct uploader *u, struct metrics *out, const char *metric, const char *name,
+                      const char *help)
+{
+    metrics_family(out, metric, METRICS_COUNTER, help);
+    for (size_t i = 0; i < u->database_count; i++) {
+        const char *db = u->databases[i].target.db;
+        metrics_sample(out, metric, "db", db, (int64_t)totals_get(u->context.totals, db, name));
+    }
+}
+
+struct gauge {
+    const char *name, *help;
+    int64_t (*value)(const struct database *d);
+};
+
+static int64_t gauge_up(const struct database *d)
+{
+    return d->health == VERDICT_SUCCESS;
+}
+
+static int64_t gauge_in_flight(const struct database *d)
+{
+    return d->in_flight;
+}
+
+static int64_t gauge_waiting(const struct database *d)
+{
+    return (int64_t)d->batch_count;
+}
+
+static int64_t gauge_queued(const struct database *d)
+{
+    struct waiting_sums sums;
+    waiting_sum(&d->queue, &sums);
+    return (int64_t)sums.segments;
+}
+
+void uploader_metrics(void *state, struct metrics *out)
+{
+    static const struct gauge gauges[] = {
+        {"spillway_database_up", "1 while the last word of the database was a success, or there was none.",
+         gauge_up},
+        {"spillway_uploads_in_flight", "Batches being uploaded.", gauge_in_flight},
+        {"spillway_batches_waiting", "Batches that wait to be tried again.", gauge_waiting},
+        {"spillway_upload_queue_segments", "Segments in the queue, not in a batch yet.", gauge_queued},
+    };
+    struct uploader *u = state;
+    for (size_t k = 0; k < ARRAY_LEN(gauges); k++) {
+        metrics_family(out, gauges[k].name, METRICS_GAUGE, gauges[k].help);
+        for (size_t i = 0; i < u->database_count; i++)
+            metrics_sample(out, gauges[k].name, "db", u->databases[i].target.db,
+                           gauges[k].value(&u->databases[i]));
+    }
+    add_total(u, out, "spillway_uploaded_rows_total", "rows_uploaded", "Rows that the target has taken.");
+    add_total(u, out, "spillway_uploaded_raw_bytes_total", "raw_bytes", "Bytes of those rows, uncompressed.");
+    add_total(u, out, "spillway_uploaded_batches_total", "batches", "Batches that are done.");
+    add_total(u, out, "spillway_upload_failures_total", "failures",
+              "Attempts that failed and will be repeated.");
+    add_total(u, out, "spillway_upload_quarantined_rows_total", "rows_quarantined",
+              "Rows put into quarantine by uploader.");
+    metrics_single(out, "spillway_unknown_databases", METRICS_GAUGE,
+                   "Databases in the queue without a target.", (int64_t)u->unknown_count);
+}
+
+/* --- operations
+ * --------------------------------------------------------------------------------------------------- */
+
+static void set_paused(struct database *d)
+{
+    d->is_paused = true;
+}
+
+static void set_resumed(struct database *d)
+{
+    d->is_paused = false;
+}
+
+/* Forget that it has to wait. */
+static void try_now(struct database *d)
+{
+    d->not_before = (struct mono){0};
+    for (struct batch *b = d->batches; b; b = b->next)
+        b->not_before = (struct mono){0};
+}
+
+/* To one database, or all when the request names none. */
+static json_t *apply(struct uploader *u, const json_t *request, void (*change)(struct database *d))
+{
+    const char *db = message_text(request, "db", NULL);
+    size_t changed = 0;
+    for (size_t i = 0; i < u->database_count; i++) {
+        if (db && strcmp(db, u->databases[i].target.db) != 0)
+            continue;
+        change(&u->databases[i]);
+        changed++;
+    }
+    if (changed == 0)
+        return message_refusal("unknown", "no --database of that name");
+    daemon_wake(u->daemon);
+    return message_reply();
+}
+
+json_t *uploader_pause(void *state, const struct ctl_peer *peer, const json_t *request)
+{
+    (void)peer;
+    return apply(state, request, set_paused);
+}
+
+json_t *uploader_resume(void *state, const struct ctl_peer *peer, const json_t *request)
+{
+    (void)peer;
+    return apply(state, request, set_resumed);
+}
+
+json_t *uploader_probe(void *state, const struct ctl_peer *peer, const json_t *request)
+{
+    (void)peer;
+    return apply(state, request, try_now);
+}

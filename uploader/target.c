@@ -1,0 +1,104 @@
+#include "uploader/target.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <limits.h>
+#include <strings.h>
+
+static int bad(struct err *err, const char *text, const char *why)
+{
+    return err_set(err, -EINVAL,
+                   "--database %s: %s; give DB=https://CLUSTER, DB=http://HOST:PORT or DB=dir:/PATH", text,
+                   why);
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return ntohl(address.s_addr) >> 24 == 127;
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+static int parse_dir(const char *text, const char *path, struct target *target, struct err *err)
+{
+    target->kind = TARGET_DIR;
+    if (*path != '/')
+        return bad(err, text, "the path after dir: must start with a slash");
+    if (snprintf(target->place, sizeof target->place, "%s", path) >= (int)sizeof target->place)
+        return bad(err, text, "the path is too long");
+    return 0;
+}
+
+static char *url_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
+}
+
+static const char *judge_url(CURLU *url, const char *scheme, const char *host)
+{
+    char *user = url_part(url, CURLUPART_USER), *query = url_part(url, CURLUPART_QUERY),
+         *fragment = url_part(url, CURLUPART_FRAGMENT);
+    const char *why = NULL;
+
+    if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        why = "only https, http and dir are known";
+    else if (!host || !*host)
+        why = "there is no host in it";
+    else if (user)
+        why = "a user or password in an address is refused (use --token-file)";
+    else if (query || fragment)
+        why = "an address with ? or # is refused";
+    curl_free(user);
+    curl_free(query);
+    curl_free(fragment);
+    return why;
+}
+
+static int parse_url(const char *text, const char *address, struct target *target, struct err *err)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return err_set(err, -ENOMEM, "out of memory");
+    const char *why = "this is not an address";
+    target->kind = TARGET_ADX;
+    if (curl_url_set(url, CURLUPART_URL, address, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
+        char *scheme = url_part(url, CURLUPART_SCHEME), *host = url_part(url, CURLUPART_HOST);
+        why = judge_url(url, scheme, host);
+        target->is_loopback = host && is_loopback(host);
+        target->may_get_token = target->is_loopback || (scheme && strcmp(scheme, "https") == 0);
+        curl_free(scheme);
+        curl_free(host);
+    }
+    curl_url_cleanup(url);
+    int len = snprintf(target->place, sizeof target->place, "%s", address);
+    if (!why && len >= (int)sizeof target->place)
+        why = "the address is too long";
+    while (!why && len > 0 && target->place[len - 1] == '/')
+        target->place[--len] = '\0';
+    return why ? bad(err, text, why) : 0;
+}
+
+int target_parse(const char *text, struct target *target, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+
+    *target = (struct target){0};
+    if (!equals || equals == text)
+        return bad(err, text, "there is no database before a '='");
+    if ((size_t)(equals - text) >= sizeof target->db)
+        return bad(err, text, "the database's name is too long");
+    memcpy(target->db, text, (size_t)(equals - text));
+    enum name_status status = name_encode(target->db, target->folder, sizeof target->folder);
+    if (status != NAME_OK)
+        return err_set(err, -EINVAL, "--database %s: '%s' is not the name of an ADX database (%s)", text,
+                       target->db, name_status_text(status));
+    const char *place = equals + 1;
+    if (strncmp(place, "dir:", 4) == 0)
+        return parse_dir(text, place + 4, target, err);
+    if (!strstr(place, "://"))
+        return bad(err, text, "this is not an address");
+    return parse_url(text, place, target, err);
+}

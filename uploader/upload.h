@@ -1,0 +1,56 @@
+/* One batch, taken as far as it goes: checked and frozen, sent part by part, its refused rows put into
+ * quarantine, done, removed. This is what a worker does; the main thread decides when and says what came of
+ * it. */
+#ifndef UPLOADER_UPLOAD_H
+#define UPLOADER_UPLOAD_H
+
+#include <stdatomic.h>
+
+#include "uploader/send.h"
+#include "uploader/totals.h"
+
+enum upload_end {
+    UPLOAD_DONE,    /* nothing of it is left in the spool but what went to quarantine */
+    UPLOAD_WAIT,    /* to be tried again: `outcome` says why */
+    UPLOAD_STOPPED, /* is_stopping was set: nothing went wrong */
+};
+
+/* What all jobs of the process share; constant while workers run. */
+struct upload_context {
+    struct spool *spool;
+    enum spool_queue queue; /* where segments go back to */
+    struct totals *totals;
+    struct adx_options options;
+    atomic_bool is_stopping; /* no new parts */
+    atomic_bool is_aborted;  /* requests in flight end at once */
+};
+
+struct upload_job {
+    struct upload_context *context;
+    struct spool_place place;
+    const struct target *target;
+    struct adx_endpoint *endpoint;
+    void *owner; /* the caller's */
+
+    /* What came of it. */
+    enum upload_end end;
+    struct outcome outcome;             /* of the last piece that was not taken */
+    uint64_t rows, raw_bytes, bytes;    /* uploaded, when DONE */
+    uint64_t refused_rows;              /* put into quarantine by ADX's word, in this run */
+    struct outcome refusal;             /* the last such word */
+    uint64_t put_aside, put_aside_rows; /* damaged or foreign segments */
+    uint64_t parts;                     /* sent in this run */
+    int64_t took_ms;
+
+    struct upload_job *next; /* for whoever has it in a list */
+};
+
+void upload_run(struct upload_job *job, struct worker *worker);
+
+/* Count a batch that is done, and remove it: the last step of upload_run(), and at start for one that was
+ * interrupted there. */
+NODISCARD int upload_finish(struct upload_context *context, struct batch_dir *batch);
+
+void worker_fini(struct worker *worker);
+
+#endif

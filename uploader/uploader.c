@@ -1,0 +1,225 @@
+#include "uploader/uploader.h"
+
+#include <errno.h>
+
+#include "common/base/exit.h"
+#include "common/base/log.h"
+
+struct database *uploader_find(struct uploader *u, const char *folder)
+{
+    for (size_t i = 0; i < u->database_count; i++)
+        if (strcmp(u->databases[i].target.folder, folder) == 0)
+            return &u->databases[i];
+    return NULL;
+}
+
+/* --- configuration
+ * ------------------------------------------------------------------------------------------ */
+
+static int check_token(const struct target *target, const char *token_file, struct err *err)
+{
+    if (!token_file || target->kind != TARGET_ADX || target->may_get_token)
+        return 0;
+    return err_set(err, -EINVAL,
+                   "--database %s=%s: with --token-file the address must be https or loopback: a token is "
+                   "not sent in the clear",
+                   target->db, target->place);
+}
+
+static int add_database(struct uploader *u, const char *text, const char *token_file, struct err *err)
+{
+    struct database *d = &u->databases[u->database_count];
+    int rc = target_parse(text, &d->target, err);
+    if (rc == 0 && uploader_find(u, d->target.folder))
+        rc = err_set(err, -EINVAL, "--database %s: %s was given before: one target for each database", text,
+                     d->target.db);
+    if (rc == 0)
+        rc = check_token(&d->target, token_file, err);
+    if (rc)
+        return rc;
+    adx_endpoint_init(&d->endpoint);
+    waiting_init(&d->queue);
+    u->database_count++;
+    return 0;
+}
+
+static int add_databases(struct uploader *u, const struct conf *conf, struct err *err)
+{
+    size_t count;
+    char *const *list = conf_list(conf, CONF_DATABASE, &count);
+    u->databases = calloc(count, sizeof *u->databases);
+    if (!u->databases)
+        return err_set(err, -ENOMEM, "out of memory");
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = add_database(u, list[i], conf_text(conf, CONF_TOKEN_FILE), err);
+    return rc;
+}
+
+static int read_conf(struct uploader *u, const struct conf *conf, struct err *err)
+{
+    u->is_once = conf_flag(conf, CONF_ONCE);
+    u->uploads = (unsigned)conf_number(conf, CONF_UPLOADS);
+    u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
+    u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
+                                  .max_ms = conf_number(conf, CONF_RETRY_MAX)};
+    u->limits = (struct batch_limits){.raw_bytes = (uint64_t)conf_number(conf, CONF_BATCH_BYTES),
+                                      .blocks = BATCH_BLOCKS_MAX,
+                                      .files = PLAN_FILES_MAX,
+                                      .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
+    u->context.queue = conf_number(conf, CONF_QUEUE) == 0 ? QUEUE_UPLOAD : QUEUE_SEALED;
+    u->context.options = (struct adx_options){.mode = (enum adx_mode)conf_number(conf, CONF_INGEST),
+                                              .token_file = conf_text(conf, CONF_TOKEN_FILE),
+                                              .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
+                                              .is_aborted = &u->context.is_aborted,
+                                              .instance = u->daemon->instance};
+    if (u->backoff.max_ms < u->backoff.min_ms)
+        return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
+    return add_databases(u, conf, err);
+}
+
+/* --- the skeleton's hooks
+ * ------------------------------------------------------------------------------------- */
+
+static void wake(void *arg)
+{
+    daemon_wake(arg);
+}
+
+static void fini(void *state)
+{
+    struct uploader *u = state;
+    atomic_store(&u->context.is_stopping, true);
+    atomic_store(&u->context.is_aborted, true);
+    pool_free(u->pool);
+    for (size_t i = 0; i < u->database_count; i++) {
+        struct database *d = &u->databases[i];
+        for (struct batch *batch; (batch = d->batches);) {
+            d->batches = batch->next;
+            batches_free(batch);
+        }
+        waiting_fini(&d->queue);
+        adx_endpoint_fini(&d->endpoint);
+    }
+    /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint (nobody waits for
+     * its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
+    totals_free(u->context.totals);
+    free(u->databases);
+    free(u->unknown);
+    free(u->walk);
+    free(u);
+    curl_global_cleanup();
+}
+
+static int set_up(struct uploader *u, struct err *err)
+{
+    int rc = read_conf(u, u->daemon->conf, err);
+    if (rc)
+        return rc;
+    /* Each database may always have one, so that those that hang never keep another one out. */
+    unsigned threads = u->uploads + (unsigned)u->database_count;
+    u->walk = malloc(sizeof *u->walk);
+    u->context.totals = totals_new(&u->daemon->spool);
+    u->pool = pool_new(threads, wake, u->daemon);
+    if (!u->walk || !u->context.totals || !u->pool)
+        return err_set(err, -ENOMEM, "out of memory");
+    rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
+    return rc ? rc : recover_batches(u, err);
+}
+
+static int init(struct daemon *daemon, void **state, struct err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(err, -ENOMEM, "libcurl cannot be set up");
+    struct uploader *u = calloc(1, sizeof *u);
+    if (!u)
+        return err_set(err, -ENOMEM, "out of memory");
+    u->daemon = daemon;
+    u->context.spool = &daemon->spool;
+    u->must_scan_all = true;
+    int rc = set_up(u, err);
+    if (rc)
+        fini(u);
+    else
+        *state = u;
+    return rc;
+}
+
+static bool has_work(const struct uploader *u)
+{
+    for (size_t i = 0; i < u->database_count; i++)
+        if (schedule_has_work(u, &u->databases[i]))
+            return true;
+    return false;
+}
+
+/* --once: a fresh look at the queue has found nothing more that can be done. */
+static void finish_once(struct uploader *u)
+{
+    bool drained = schedule_is_drained(u);
+    if (!drained)
+        log_warn("left", log_s("advice", "see the lines above for what failed; run again"));
+    daemon_finish(u->daemon, drained ? EXIT_DONE : EXIT_AGAIN);
+}
+
+static int64_t step(void *state)
+{
+    struct uploader *u = state;
+    results_take(u);
+    bool is_fresh = !u->is_stopping && mono_is_past(u->scan_due);
+    if (is_fresh)
+        schedule_scan(u);
+    schedule_start(u);
+    if (u->is_stopping && u->in_flight == 0)
+        daemon_finish(u->daemon, EXIT_DONE);
+    if (u->is_once && !u->is_stopping && !has_work(u)) {
+        if (is_fresh)
+            finish_once(u);
+        u->scan_due = (struct mono){0};
+        u->must_scan_all = true;
+        return 0;
+    }
+    return schedule_delay_ms(u);
+}
+
+static void stop(void *state)
+{
+    struct uploader *u = state;
+    u->is_stopping = true;
+    atomic_store(&u->context.is_stopping, true);
+    daemon_wake(u->daemon);
+}
+
+static const struct conf_about about = {
+    .program = "uploader",
+    .bit = CONF_U,
+    .summary = "bring segments from the spool into Azure Data Explorer",
+    .usage = "",
+    .text = "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
+            "each batch to the\n"
+            "target of its database without compressing anything anew. A batch is removed only when the "
+            "target has taken\n"
+            "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
+            "else is tried again.\n"
+            "A database that fails holds back its own data only.",
+    .examples = "uploader --spool /var/spool/spillway --database "
+                "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
+                "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",
+};
+
+static const enum conf_id required[] = {CONF_DATABASE, CONF_KEYS};
+
+static const struct ctl_op ops[] = {
+    {"pause", uploader_pause}, {"resume", uploader_resume}, {"probe", uploader_probe}, {NULL, NULL}};
+
+const struct daemon_module uploader_module = {
+    .about = &about,
+    .required = required,
+    .init = init,
+    .step = step,
+    .stop = stop,
+    .status = uploader_status,
+    .metrics = uploader_metrics,
+    .ops = ops,
+    .fini = fini,
+};

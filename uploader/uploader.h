@@ -1,0 +1,123 @@
+/* The uploader's state: what the main thread knows. Workers see only the job that they were given (upload.h)
+ * and what is behind the locks of pool.h, adx.h and totals.h.
+ *
+ *     step():  take results -> scan the queue when it is time -> start what is due -> say when to be called
+ * again
+ *
+ * schedule.c decides what runs, results.c what a result means, recover.c what was there at start, status.c
+ * what people see. */
+#ifndef UPLOADER_UPLOADER_H
+#define UPLOADER_UPLOADER_H
+
+#include "common/control/client.h"
+#include "common/control/daemon.h"
+#include "uploader/backoff.h"
+#include "uploader/pool.h"
+#include "uploader/waiting.h"
+
+enum {
+    UPLOADER_ONCE_ATTEMPTS = 3, /* --once: so many failures in a row, and it is given up for this run */
+    UPLOADER_WAITING_MAX =
+        4096, /* batches of a database that wait to be tried again: beyond that none is begun */
+    UPLOADER_UNKNOWN_MS = 60000,    /* how often a database without a target is spoken of */
+    UPLOADER_MEASURE_BUDGET = 1024, /* segments measured in one step */
+    UPLOADER_SCAN_SHARE = 10,       /* scanning takes at most a tenth of the main thread */
+};
+
+/* A batch that was claimed: it is in flight, or waits to be tried (again). */
+struct batch {
+    struct spool_place place;
+    uint64_t id;
+    struct database *database;
+    char *table; /* with the next three: what it is a batch of */
+    uint64_t schema_hash;
+    bool has_schema;
+    enum segment_format format;
+    uint64_t segments, rows, raw_bytes; /* as known; 0 for one that was found */
+    unsigned attempts;                  /* that failed */
+    struct mono not_before;
+    bool is_given_up; /* --once */
+    struct batch *next;
+};
+
+/* One --database. */
+struct database {
+    struct target target;
+    struct adx_endpoint endpoint;
+    struct waiting queue;
+    struct batch *batches; /* that wait, oldest first */
+    size_t batch_count;
+    unsigned in_flight;
+
+    enum verdict health; /* SUCCESS: up */
+    unsigned failures;   /* in a row, of the kind that speaks of the database */
+    struct mono not_before;
+    struct outcome last_error;
+    int64_t last_error_ms, last_success_ms; /* wall; 0: never */
+    bool is_paused, is_given_up;
+};
+
+/* A folder in the queue for which there is no --database. */
+struct unknown {
+    char folder[SPOOL_NAME_BYTES];
+    uint64_t segments;
+};
+
+struct uploader {
+    struct daemon *daemon;
+    struct upload_context context;
+    struct pool *pool;
+    struct ctl_client *diskguard;
+    struct database *databases;
+    size_t database_count;
+    struct batch_limits limits;
+    struct backoff backoff;
+    unsigned uploads, in_flight;
+    size_t turn; /* database that is looked at first */
+    int64_t scan_interval_ms;
+    struct mono scan_due, unknown_due;
+    struct walk *walk;
+    struct unknown *unknown;
+    size_t unknown_count;
+    uint64_t foreign_batches; /* in batch/, of databases without a target or of another version */
+    bool is_once, is_stopping;
+    bool must_scan_all; /* directories that look unchanged, too */
+    bool is_unsure;     /* measuring has not ended: there may be more that is due */
+};
+
+/* schedule.c */
+void schedule_scan(struct uploader *u);
+void schedule_start(struct uploader *u);
+bool schedule_has_work(const struct uploader *u,
+                       const struct database *d); /* that may be tried in this run */
+int64_t schedule_delay_ms(const struct uploader *u);
+bool schedule_is_drained(const struct uploader *u); /* nothing left in the spool that was ours to send */
+
+/* results.c */
+void results_take(struct uploader *u);
+
+/* recover.c: at start, before any worker. */
+NODISCARD int recover_batches(struct uploader *u, struct err *err);
+
+/* batches.c: the list of those that wait */
+struct batch *batches_new(struct database *d, const struct spool_place *place);
+void batches_free(struct batch *batch);
+void batches_insert(struct database *d, struct batch *batch); /* by id */
+struct batch *batches_take(struct database *d);               /* the oldest that may be tried now, or NULL */
+bool batches_has(const struct database *d, const struct waiting_group *group);
+bool batches_set_key(struct batch *batch, const char *table, bool has_schema, uint64_t schema_hash,
+                     enum segment_format format);
+
+struct database *uploader_find(struct uploader *u, const char *folder);
+
+/* status.c */
+void uploader_status(void *state, json_t *out);
+void uploader_metrics(void *state, struct metrics *out);
+json_t *uploader_pause(void *state, const struct ctl_peer *peer, const json_t *request);
+json_t *uploader_resume(void *state, const struct ctl_peer *peer, const json_t *request);
+json_t *uploader_probe(void *state, const struct ctl_peer *peer, const json_t *request);
+
+/* uploader.c: the hooks of the skeleton */
+extern const struct daemon_module uploader_module;
+
+#endif
