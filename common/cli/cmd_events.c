@@ -4,6 +4,7 @@
 
 #include "common/base/exit.h"
 #include "common/cli/command.h"
+#include "common/control/closing.h"
 
 static int subscribe(const struct cli *cli, nng_socket *socket)
 {
@@ -17,7 +18,7 @@ static int subscribe(const struct cli *cli, nng_socket *socket)
         rc = nng_dial(*socket, url, NULL, NNG_FLAG_NONBLOCK); /* also those that start later */
     }
     if (rc)
-        nng_close(*socket);
+        socket_close(*socket, NULL);
     return rc;
 }
 
@@ -34,7 +35,7 @@ int cmd_events(struct cli *cli)
         bool is_gone = fwrite(text, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0;
         nng_free(text, len);
         if (is_gone) {
-            nng_close(socket);
+            socket_close(socket, NULL);
             return EXIT_DONE;
         }
     }

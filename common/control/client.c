@@ -5,6 +5,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <stdatomic.h>
 
+#include "common/control/closing.h"
 #include "common/control/message.h"
 
 enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500 };
@@ -40,7 +41,7 @@ static int open_socket(struct ctl_client *client)
     if (rc == 0)
         rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, pipe_changed, client);
     if (rc)
-        nng_close(client->socket);
+        socket_close(client->socket, NULL);
     return rc;
 }
 
@@ -62,8 +63,9 @@ static int open_client(struct ctl_client **out, const struct spool *spool, const
         return 0;
     }
     if (opened)
-        nng_close(client->socket);
-    free(client);
+        socket_close(client->socket, client);
+    else
+        free(client);
     if (rc == NNG_ECONNREFUSED || rc == NNG_ENOENT)
         return err_set(err, -ENOENT, "%s does not run on spool %s", program, spool->path);
     return err_set(err, -EIO, "%s: its control socket cannot be reached: %s", program, nng_strerror(rc));
@@ -77,10 +79,8 @@ int ctl_client_open(struct ctl_client **client, const struct spool *spool, const
 
 void ctl_client_close(struct ctl_client *client)
 {
-    if (!client)
-        return;
-    nng_close(client->socket);
-    free(client);
+    if (client)
+        socket_close(client->socket, client);
 }
 
 bool ctl_client_is_connected(const struct ctl_client *client)

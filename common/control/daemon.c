@@ -12,6 +12,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "common/control/closing.h"
 #include "common/control/message.h"
 
 enum { GONE_MAX = 4096 };
@@ -316,7 +317,7 @@ static void finish(struct daemon *daemon)
     if (loop->state)
         loop->module->fini(loop->state);
     if (loop->has_events)
-        nng_close(loop->events);
+        socket_close(loop->events, NULL);
     free(loop->ops);
     spool_close(&daemon->spool);
 }

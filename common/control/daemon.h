@@ -32,8 +32,8 @@ struct daemon_module {
     const struct conf_about *about;
     const enum conf_id *required; /* ends with CONF_KEYS; beside these --spool is always required */
 
-    /* Is the configuration one that it could run with? For --check, and before init(). -EINVAL and `err`. NULL: what the table
-     * of keys accepts is fine. */
+    /* Is the configuration one that it could run with? For --check, and before init(). -EINVAL and `err`.
+     * NULL: what the table of keys accepts is fine. */
     int (*check)(const struct conf *conf, struct err *err);
 
     /* Make the state. A negative errno and `err` on failure: -EINVAL means wrong configuration (exit

@@ -7,6 +7,7 @@
 #include <nng/transport/ipc/ipc.h>
 
 #include "common/base/log.h"
+#include "common/control/closing.h"
 #include "common/control/message.h"
 
 enum { SERVED_AT_ONCE = 64, SEND_MS = 200 };
@@ -14,6 +15,8 @@ enum { SERVED_AT_ONCE = 64, SEND_MS = 200 };
 struct ctl_server {
     nng_socket socket;
     int fd;
+    int run; /* the spool's folder run/, and our name in it */
+    char file[64];
     const struct ctl_op *ops;
     ctl_gone *gone;
     void *arg;
@@ -43,7 +46,7 @@ static int listen_on(struct ctl_server *server, const char *url)
     if (rc == 0)
         rc = nng_socket_get_int(server->socket, NNG_OPT_RECVFD, &server->fd);
     if (rc)
-        nng_close(server->socket);
+        socket_close(server->socket, NULL);
     return rc;
 }
 
@@ -57,7 +60,8 @@ int ctl_server_open(struct ctl_server **out, const struct spool *spool, const ch
     struct ctl_server *server = calloc(1, sizeof *server);
     if (!server)
         return err_set(err, -ENOMEM, "out of memory");
-    *server = (struct ctl_server){.ops = ops, .gone = gone, .arg = arg};
+    *server = (struct ctl_server){.ops = ops, .gone = gone, .arg = arg, .run = spool->run};
+    snprintf(server->file, sizeof server->file, "%s", file);
     int rc = listen_on(server, url);
     if (rc) {
         free(server);
@@ -135,6 +139,6 @@ void ctl_server_close(struct ctl_server *server)
 {
     if (!server)
         return;
-    nng_close(server->socket);
-    free(server);
+    unlinkat(server->run, server->file, 0); /* nobody else finds a socket that does not answer any more */
+    socket_close(server->socket, server);
 }

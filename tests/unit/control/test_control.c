@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/control/client.h"
+#include "common/control/closing.h"
 #include "common/control/message.h"
 #include "common/control/server.h"
 
@@ -135,7 +136,7 @@ static void garbage_is_answered_too(void **state)
     assert_int_equal(nng_recv(socket, &reply, &len, NNG_FLAG_ALLOC), 0);
     assert_non_null(memmem(reply, len, "malformed", 9));
     nng_free(reply, len);
-    nng_close(socket);
+    socket_close(socket, NULL);
 }
 
 static void nobody_there(void **state)
