@@ -93,6 +93,16 @@ check:  ## run every test; the last line is "N passed, N failed"
 	@$(MAKE) --no-print-directory -s -j2 all tests
 	@BUILD=$(BUILD) tests/run
 
+bench:  ## measure: a table, and $(BUILD)/bench.json; some minutes (BENCH=quick: seconds, to try it)
+	@$(MAKE) --no-print-directory -s -j2 all bench-programs
+	@BUILD=$(BUILD) tests/bench/run
+
+torture:  ## faults into every program, for TORTURE_SECONDS (600), from TORTURE_SEED; a table at the end
+	@scripts/deps
+	@$(MAKE) --no-print-directory -s -j2 all tests
+	@BUILD=$(BUILD) TORTURE_SECONDS=$(TORTURE_SECONDS) TORTURE_SEED=$(TORTURE_SEED) tests/torture/torture
+include tests/torture/module.mk
+
 format:  ## reformat all C files
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
@@ -106,4 +116,4 @@ help:  ## show this
 	@echo "spillway $(VERSION): make TARGET [BUILD=dir] [CODEC=isal|zlib] [SANITIZE=address,undefined]"
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1|/' | column -t -s '|'
 
-.PHONY: all deps demo check format lint clean help FORCE
+.PHONY: all deps demo check torture bench format lint clean help FORCE

@@ -61,16 +61,20 @@ int account_add(struct account *account, const struct holder *like, struct holde
     struct holder *holder = &account->holders[i];
     *holder = *like;
     holder->is_used = true;
-    holder->outstanding = 0;
+    holder->outstanding = (struct amount){0};
     *out = holder;
     return 0;
 }
 
-static void set_outstanding(struct account *account, struct holder *holder, int64_t bytes)
+static void set_outstanding(struct account *account, struct holder *holder, struct amount now)
 {
-    account->databases.list[holder->db].outstanding += bytes - holder->outstanding;
-    account->outstanding += bytes - holder->outstanding;
-    holder->outstanding = bytes;
+    struct database *database = &account->databases.list[holder->db];
+    int64_t bytes = now.bytes - holder->outstanding.bytes, files = now.files - holder->outstanding.files;
+    database->bytes_due.outstanding += bytes;
+    database->files_due.outstanding += files;
+    account->outstanding.bytes += bytes;
+    account->outstanding.files += files;
+    holder->outstanding = now;
 }
 
 void account_restore(struct account *account, size_t number, const struct holder *like)
@@ -78,28 +82,30 @@ void account_restore(struct account *account, size_t number, const struct holder
     struct holder *holder = &account->holders[number];
     *holder = *like;
     holder->is_used = true;
-    holder->outstanding = 0;
+    holder->outstanding = (struct amount){0};
     set_outstanding(account, holder, like->outstanding);
     if (number >= account->holders_end)
         account->holders_end = number + 1;
 }
 
-int64_t account_report(struct account *account, struct holder *holder, int64_t holding)
+struct amount account_report(struct account *account, struct holder *holder, struct amount holding)
 {
-    int64_t written = holder->outstanding - holding;
+    struct database *database = &account->databases.list[holder->db];
+    const struct amount written = {.bytes = holder->outstanding.bytes - holding.bytes,
+                                   .files = holder->outstanding.files - holding.files};
     set_outstanding(account, holder, holding);
-    if (written < 0) {
-        account->claims++;
-        return -written;
-    }
-    account->databases.list[holder->db].settled_young += written;
-    account->settled += written;
-    return 0;
+    const struct amount settled = {.bytes = at_least(written.bytes, 0), .files = at_least(written.files, 0)};
+    database->bytes_due.young += settled.bytes;
+    database->files_due.young += settled.files;
+    account->settled.bytes += settled.bytes;
+    account->settled.files += settled.files;
+    account->claims += written.bytes < 0 || written.files < 0;
+    return (struct amount){.bytes = settled.bytes - written.bytes, .files = settled.files - written.files};
 }
 
 void account_end(struct account *account, struct holder *holder)
 {
-    (void)account_report(account, holder, 0);
+    (void)account_report(account, holder, (struct amount){0});
     *holder = (struct holder){0};
     while (account->holders_end && !account->holders[account->holders_end - 1].is_used)
         account->holders_end--;
@@ -115,19 +121,25 @@ size_t account_holders(const struct account *account)
     size_t count = 0;
     for (size_t i = 0; i < account->holders_end; i++)
         count += account->holders[i].is_used &&
-                 (account->holders[i].outstanding > 0 || is_waiting(&account->holders[i]));
+                 (account->holders[i].outstanding.bytes > 0 || account->holders[i].outstanding.files > 0 ||
+                  is_waiting(&account->holders[i]));
     return count;
 }
 
 /* --- scans ------------------------------------------------------------------------------------------ */
 
+static void grow_old(struct ledger *ledger)
+{
+    ledger->old += ledger->young;
+    ledger->young = 0;
+}
+
 void account_scan_begin(struct account *account)
 {
     files_begin(&account->files);
     for (size_t i = 0; i < account->databases.count; i++) {
-        struct database *database = &account->databases.list[i];
-        database->settled_old += database->settled_young;
-        database->settled_young = 0;
+        grow_old(&account->databases.list[i].bytes_due);
+        grow_old(&account->databases.list[i].files_due);
     }
 }
 
@@ -142,20 +154,22 @@ static int64_t growth_of(const struct database *database)
 /* What a writer wrote before this scan must be growth that the scan came upon; what is not may have moved
  * behind it (or was given back unwritten, or is deleted already), and is counted until the next one. Growth
  * that makes up for what the scan before missed cannot make up for anything else. */
-static void age_settled(struct account *account, struct database *database)
+static void age_settled(struct ledger *ledger, int64_t growth, int64_t *sum)
 {
-    int64_t growth = at_least(growth_of(database) - database->settled_missed, 0);
-    int64_t missed = at_least(database->settled_old - growth, 0);
-    account->settled -= database->settled_old + database->settled_missed - missed;
-    database->settled_old = 0;
-    database->settled_missed = missed;
+    int64_t missed = at_least(ledger->old - at_least(growth - ledger->missed, 0), 0);
+    *sum -= ledger->old + ledger->missed - missed;
+    ledger->old = 0;
+    ledger->missed = missed;
 }
 
 void account_scan_end(struct account *account, const struct files_dirs *dirs, int64_t *freed)
 {
     *freed = files_end(&account->files, dirs);
-    for (size_t i = 0; i < account->databases.count; i++)
-        age_settled(account, &account->databases.list[i]);
+    for (size_t i = 0; i < account->databases.count; i++) {
+        struct database *database = &account->databases.list[i];
+        age_settled(&database->bytes_due, growth_of(database), &account->settled.bytes);
+        age_settled(&database->files_due, database->new_segments, &account->settled.files);
+    }
 }
 
 /* Whatever a scan finds to have grown since the one before was outstanding at some time in between: it is
@@ -167,15 +181,15 @@ int64_t account_drift(const struct account *account, size_t db, enum area *area)
     for (size_t i = 1; i < AREA_COUNT; i++)
         if (database->growth[i] > database->growth[*area])
             *area = (enum area)i;
-    int64_t drift = growth_of(database) - database_settled(database) - database->outstanding;
-    return drift > 0 ? drift : 0;
+    return at_least(
+        growth_of(database) - ledger_settled(&database->bytes_due) - database->bytes_due.outstanding, 0);
 }
 
 /* --- sums ------------------------------------------------------------------------------------------- */
 
 int64_t account_used(const struct account *account)
 {
-    return account->files.bytes + account->settled;
+    return account->files.bytes + account->settled.bytes;
 }
 
 int64_t account_reserve(const struct account *account)
@@ -188,19 +202,21 @@ int64_t account_reserve(const struct account *account)
            at_most(folders * BLOCK, account->limit / 16);
 }
 
-int64_t account_room(const struct account *account)
+struct amount account_room(const struct account *account)
 {
-    return account->limit - account_reserve(account) - account_used(account) - account->outstanding;
+    return (struct amount){.bytes = account->limit - account_reserve(account) - account_used(account) -
+                                    account->outstanding.bytes,
+                           .files = account->max_segments - account->files.segments - account->settled.files -
+                                    account->outstanding.files};
 }
 
-int64_t account_shown_used(const struct account *account)
+struct shown account_shown(const struct account *account)
 {
-    return at_least(account->files.bytes, at_most(account_used(account), account->limit));
-}
-
-int64_t account_shown_outstanding(const struct account *account)
-{
-    return at_most(account->outstanding, at_least(account->limit - account_shown_used(account), 0));
+    struct shown shown = {.used =
+                              at_least(account->files.bytes, at_most(account_used(account), account->limit))};
+    shown.outstanding = at_most(account->outstanding.bytes, at_least(account->limit - shown.used, 0));
+    shown.counted_twice = account_used(account) + account->outstanding.bytes - shown.used - shown.outstanding;
+    return shown;
 }
 
 /* --- grants ----------------------------------------------------------------------------------------- */
@@ -225,7 +241,7 @@ static struct holder *first_in_line(struct account *account, int64_t now_ms)
     return first;
 }
 
-static void wait_in_line(struct holder *holder, int64_t lacks, int64_t now_ms)
+static void wait_in_line(struct holder *holder, struct amount lacks, int64_t now_ms)
 {
     if (!holder->waiting_since_ms)
         holder->waiting_since_ms = now_ms;
@@ -233,23 +249,36 @@ static void wait_in_line(struct holder *holder, int64_t lacks, int64_t now_ms)
     holder->waiting_need = lacks;
 }
 
-int64_t account_grant(struct account *account, struct holder *holder, int64_t need, int64_t want,
-                      int64_t room, int64_t now_ms)
+/* What it lacks, and beyond that what it wishes for, up to its share. */
+static int64_t portion(int64_t lacks, int64_t wish, int64_t room, int64_t holders)
 {
-    int64_t lacks = at_least(need - holder->outstanding, 0), wish = at_least(want - holder->outstanding, 0);
+    return at_least(lacks, at_most(wish, at_least(room, 0) / (2 * at_least(holders, 1))));
+}
+
+bool account_grant(struct account *account, struct holder *holder, const struct wish *wish,
+                   struct amount room, int64_t now_ms, struct amount *granted)
+{
+    const struct amount has = holder->outstanding;
+    const struct amount lacks = {.bytes = at_least(wish->need.bytes - has.bytes, 0),
+                                 .files = at_least(wish->need.files - has.files, 0)};
     const struct holder *first = first_in_line(account, now_ms);
-    if (first && first != holder)
-        room -= first->waiting_need;
-    if (lacks > at_least(room, 0)) {
+    if (first && first != holder) {
+        room.bytes -= first->waiting_need.bytes;
+        room.files -= first->waiting_need.files;
+    }
+    *granted = (struct amount){0};
+    if (lacks.bytes > at_least(room.bytes, 0) || lacks.files > at_least(room.files, 0)) {
         account->refusals++;
         wait_in_line(holder, lacks, now_ms);
-        return -1;
+        return false;
     }
     holder->waiting_since_ms = 0;
     int64_t holders = (int64_t)account_holders(account);
-    int64_t share = at_least(room, 0) / (2 * at_least(holders, 1));
-    int64_t granted = at_least(lacks, at_most(wish, share));
-    set_outstanding(account, holder, holder->outstanding + granted);
+    granted->bytes = portion(lacks.bytes, wish->want.bytes - has.bytes, room.bytes, holders);
+    granted->files = portion(lacks.files, wish->want.files - has.files, room.files, holders);
+    set_outstanding(
+        account, holder,
+        (struct amount){.bytes = has.bytes + granted->bytes, .files = has.files + granted->files});
     account->grants++;
-    return granted;
+    return true;
 }

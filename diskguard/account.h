@@ -3,12 +3,13 @@
  * One thread.
  *
  *     used + outstanding + reserve <= limit         whenever a byte is granted
+ *     segments + settled + outstanding <= max_segments       whenever a file is granted
  *
  * used         what scans saw (files.h), plus what writers said they wrote and no scan can have seen yet
  * (settled). settled      drops out with a complete scan that started after the writer's word, as far as that
  * scan came upon as much growth in that database; the rest is counted until a second scan. outstanding
  * leased, and not yet reported as written, of every holder that may be alive. reserve      room for what
- * grows without a lease: directories, state files. See account_reserve().
+ * grows without a lease: directories, state files, indexes of blocks. See account_reserve().
  *
  * Bytes that a scan sees before their writer reports them are counted twice for a while: on the safe side. */
 #ifndef SPILLWAY_DISKGUARD_ACCOUNT_H
@@ -32,9 +33,9 @@ struct holder {
     uint64_t start; /* of the process (process.h): a pid alone comes again */
     uint64_t lease, seq;
     size_t db;
-    int64_t outstanding;
+    struct amount outstanding;
     int64_t waiting_since_ms, refused_ms; /* 0: does not wait */
-    int64_t waiting_need;                 /* bytes it lacks */
+    struct amount waiting_need;           /* what it lacks */
 };
 
 struct account {
@@ -43,8 +44,8 @@ struct account {
     struct holder *holders;
     size_t holders_end; /* all used ones are below */
     int64_t limit, max_segments;
-    int64_t settled, outstanding;      /* sums over the databases */
-    uint64_t grants, refusals, claims; /* so far; claims: of bytes that were never granted */
+    struct amount settled, outstanding; /* sums over the databases */
+    uint64_t grants, refusals, claims;  /* so far; claims: of bytes that were never granted */
 };
 
 /* `limit` in bytes, > 0. -ENOMEM. The account has pointers into itself: it stays where it is. */
@@ -64,9 +65,9 @@ NODISCARD int account_add(struct account *account, const struct holder *like, st
 void account_restore(struct account *account, size_t number, const struct holder *like);
 
 /* It says that it holds `holding` now: the rest of what it had is on disk, or will be seen not to be. Returns
- * the bytes it claims beyond what it was granted (they count as outstanding: it may write them), normally 0.
+ * what it claims beyond what it was granted (that counts as outstanding: it may write it), normally nothing.
  */
-int64_t account_report(struct account *account, struct holder *holder, int64_t holding);
+struct amount account_report(struct account *account, struct holder *holder, struct amount holding);
 
 /* It is dead: all that it held counts as written until scans know better. */
 void account_end(struct account *account, struct holder *holder);
@@ -95,24 +96,29 @@ int64_t account_used(const struct account *account);
  * limit. */
 int64_t account_reserve(const struct account *account);
 
-/* limit - reserve - used - outstanding: may be negative. */
-int64_t account_room(const struct account *account);
+/* limit - reserve - used - outstanding, and the same of files: may be negative. */
+struct amount account_room(const struct account *account);
 
 /* What to tell people. A byte that a scan saw before its writer reported it is in both sums of the account;
- * as what is really used and outstanding never exceeds the limit, all beyond it is such bytes, and left out
- * here. */
-int64_t account_shown_used(const struct account *account);
-int64_t account_shown_outstanding(const struct account *account);
+ * as what is really used and outstanding never exceeds the limit, all beyond it is such bytes: counted twice,
+ * and left out of what is shown, so that the sum is true. */
+struct shown {
+    int64_t used, outstanding, counted_twice;
+};
+struct shown account_shown(const struct account *account);
 
 /* --- grants ----------------------------------------------------------------------------------------- */
 
-/* How many of `room` bytes a holder gets that has `holding` of them, needs `need` and wants `want` in all;
- * -1: not enough.
+/* How much of `room` a holder gets that needs `need` and wants `want` in all, of bytes and of files. False:
+ * there is not enough of one of them, and it gets nothing.
  *
  * Scarce room is shared: beyond its need, one gets at most half of an even share. Who was refused is
  * remembered, and for TURN_MS others leave untouched what the one needs that has waited longest; then it is
  * the next one's turn. */
-int64_t account_grant(struct account *account, struct holder *holder, int64_t need, int64_t want,
-                      int64_t room, int64_t now_ms);
+struct wish {
+    struct amount need, want;
+};
+bool account_grant(struct account *account, struct holder *holder, const struct wish *wish,
+                   struct amount room, int64_t now_ms, struct amount *granted);
 
 #endif

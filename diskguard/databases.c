@@ -63,12 +63,12 @@ int64_t database_seen(const struct database *database)
     return sum;
 }
 
-int64_t database_settled(const struct database *database)
+int64_t ledger_settled(const struct ledger *ledger)
 {
-    return database->settled_young + database->settled_old + database->settled_missed;
+    return ledger->young + ledger->old + ledger->missed;
 }
 
 int64_t database_charge(const struct database *database)
 {
-    return database_seen(database) + database_settled(database) + database->outstanding;
+    return database_seen(database) + ledger_settled(&database->bytes_due) + database->bytes_due.outstanding;
 }

@@ -18,25 +18,35 @@ const char *area_name(enum area area);
 
 enum { DATABASES_MAX = 65536 };
 
+/* What is limited. */
+struct amount {
+    int64_t bytes, files;
+};
+
+/* Of one of these: what was promised, and what was written by the word of writers and not yet shown by scans
+ * (account.c): since the running scan started; before it; before the one before it, which did not see all of
+ * it. */
+struct ledger {
+    int64_t outstanding;
+    int64_t young, old, missed;
+};
+
 struct database {
     char folder[SPOOL_NAME_BYTES]; /* encoded, as the folder is called; "" for index 0 */
 
     /* What scans have seen, allocated bytes; kept by files.c. */
     int64_t bytes[AREA_COUNT];
-    int64_t segments[AREA_COUNT]; /* files *.gz */
+    int64_t segments[AREA_COUNT]; /* segment files: *.gz, and *.gz.bad, which will be one */
     unsigned folders;             /* bit i: its folder in queue i exists */
 
-    /* Growth of files that the running (else the last) scan came upon. */
+    /* What the running (else the last) scan came upon: growth of files, and segments that were not there. */
     int64_t growth[AREA_COUNT];
+    int64_t new_segments;
 
-    /* Written by the word of its writers, not yet shown by scans (account.c): since the running scan started;
-     * before it; before the one before it, which did not see all of it. */
-    int64_t settled_young, settled_old, settled_missed;
-
-    int64_t outstanding; /* leased and not yet reported as written */
+    struct ledger bytes_due, files_due;
     bool is_in_failover;
 
-    int64_t rate;         /* bytes a second that it grows by, smoothed (pressure.c) */
+    int64_t rate;         /* bytes a second that it grows by, smoothed (forecast.c) */
     int64_t sampled_used; /* at the last sample */
 };
 
@@ -60,6 +70,6 @@ int64_t database_charge(const struct database *database);
 /* Seen by scans, all places together. */
 int64_t database_seen(const struct database *database);
 
-int64_t database_settled(const struct database *database);
+int64_t ledger_settled(const struct ledger *ledger);
 
 #endif

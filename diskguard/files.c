@@ -37,6 +37,11 @@ struct file_entry *files_find(const struct files *files, uint64_t inode)
     return slot->inode ? slot : NULL;
 }
 
+void files_prefetch(const struct files *files, uint64_t inode)
+{
+    __builtin_prefetch(&files->slots[home_of(files, inode)], 1);
+}
+
 static int grow(struct files *files)
 {
     struct files larger = *files;
@@ -69,8 +74,10 @@ static void count(struct files *files, const struct file_entry *entry, int sign)
 
 void files_begin(struct files *files)
 {
-    for (size_t i = 0; i < files->databases->count; i++)
+    for (size_t i = 0; i < files->databases->count; i++) {
         memset(files->databases->list[i].growth, 0, sizeof files->databases->list[i].growth);
+        files->databases->list[i].new_segments = 0;
+    }
 }
 
 int files_see(struct files *files, const struct file_entry *now)
@@ -81,7 +88,7 @@ int files_see(struct files *files, const struct file_entry *now)
             return rc;
     }
     struct file_entry *slot = slot_of(files, now->inode);
-    int64_t before = slot->inode ? slot->bytes : 0;
+    const struct file_entry before = *slot; /* all 0: new */
     if (slot->inode)
         count(files, slot, -1);
     else
@@ -89,8 +96,12 @@ int files_see(struct files *files, const struct file_entry *now)
     *slot = *now;
     slot->seen = files->scan + 1;
     count(files, slot, 1);
-    if (now->bytes > before && !now->is_dir)
-        files->databases->list[now->db].growth[now->area] += now->bytes - before;
+    struct database *database = &files->databases->list[now->db];
+    database->new_segments += now->is_segment && !before.is_segment;
+    /* A complete file does not grow; the file system may put an index of its blocks beside it, late. */
+    bool is_late = before.is_constant && before.name == now->name;
+    if (now->bytes > before.bytes && !now->is_dir && !is_late)
+        database->growth[now->area] += now->bytes - before.bytes;
     return 0;
 }
 

@@ -25,6 +25,8 @@ struct file_entry {
     unsigned is_segment : 1;
     unsigned is_dir : 1;
     unsigned is_db_folder : 1;
+    unsigned is_young : 1; /* its allocation may not have come to rest: stat it once more, an age later */
+    unsigned age : 2;      /* in which age (scan.c) it was young */
 };
 
 struct files {
@@ -43,6 +45,9 @@ void files_fini(struct files *files);
 
 /* NULL: never seen. Valid until the next files_see(). */
 struct file_entry *files_find(const struct files *files, uint64_t inode);
+
+/* Get the place of an inode into the cache: it will be asked for soon. */
+void files_prefetch(const struct files *files, uint64_t inode);
 
 void files_begin(struct files *files);
 

@@ -5,69 +5,106 @@
 #include "common/control/lease_message.h"
 #include "common/control/message.h"
 #include "common/segment/name.h"
-#include "diskguard/guard.h"
+#include "diskguard/holders.h"
 #include "diskguard/process.h"
+#include "diskguard/room.h"
 
 enum { RETRY_SOON_MS = 50, RETRY_MS = 200 };
 
-static json_t *refuse_full(struct guard *guard, struct room room, int64_t lacks)
+static const char *what_is_short(const struct guard *guard, enum reason reason)
 {
-    const struct account *account = &guard->account;
-    char needed[UNITS_TEXT_BYTES], limit[UNITS_TEXT_BYTES], used[UNITS_TEXT_BYTES],
-        promised[UNITS_TEXT_BYTES];
-    char text[512];
-    static const char *const spent[REASON_COUNT] = {
+    static const char *const texts[REASON_COUNT] = {
         [REASON_NONE] = "it is spent",
         [REASON_BYTES] = "it is spent",
         [REASON_SEGMENTS] = "max-segment-count is reached",
         [REASON_FREE_SPACE] = "the file system has no more than min-free left",
         [REASON_INODES] = "the file system has no more inodes than min-free leaves",
-        [REASON_FAILOVER] = "databases in failover have their share of it",
+        [REASON_FAILOVER] = "databases in failover have their share of it (failover-share)",
+        [REASON_UNWRITABLE] = "nothing can be written",
+        [REASON_UNREAD] = "the spool could not be read yet",
     };
-    snprintf(text, sizeof text,
-             "disk budget: %s: %s more are needed; of %s, %s are used and %s promised to writers",
-             lacks > account->limit - account_reserve(account)
-                 ? "it is too small for this, whatever is drained"
-             : guard->is_audited ? spent[room.reason]
-                                 : "the spool could not be read yet",
-             units_format_size(lacks, needed), units_format_size(account->limit, limit),
-             units_format_size(account_shown_used(account), used),
-             units_format_size(account_shown_outstanding(account), promised));
+    return reason == REASON_UNWRITABLE && guard->probe_rc ? guard->probe_err.text : texts[reason];
+}
+
+static bool is_hopeless(const struct account *account, struct amount lacks)
+{
+    return lacks.bytes > account->limit - account_reserve(account) || lacks.files > account->max_segments;
+}
+
+static json_t *refuse_full(const struct guard *guard, enum reason reason, struct amount lacks)
+{
+    const struct account *account = &guard->account;
+    const struct shown shown = account_shown(account);
+    char needed[UNITS_TEXT_BYTES], limit[UNITS_TEXT_BYTES], used[UNITS_TEXT_BYTES],
+        promised[UNITS_TEXT_BYTES];
+    char text[ERR_TEXT_BYTES + 512];
+    const char *what = is_hopeless(account, lacks) ? "it is too small for this, whatever is drained"
+                                                   : what_is_short(guard, reason);
+    if (reason == REASON_SEGMENTS)
+        snprintf(text, sizeof text,
+                 "disk budget: %s: of %lld segments, %lld are there and %lld promised to writers", what,
+                 (long long)account->max_segments,
+                 (long long)(account->files.segments + account->settled.files),
+                 (long long)account->outstanding.files);
+    else
+        snprintf(text, sizeof text,
+                 "disk budget: %s: %s more are needed; of %s, %s are used and %s promised to writers", what,
+                 units_format_size(lacks.bytes, needed), units_format_size(account->limit, limit),
+                 units_format_size(shown.used, used), units_format_size(shown.outstanding, promised));
     json_t *reply = message_refusal("full", text);
     /* What was settled but not seen yet, and what was deleted, is found out by a scan. */
-    bool is_soon = account->settled > 0 || account->files.missed_bytes > 0;
-    json_object_set_new(reply, "reason", json_string(pressure_reason_name(room.reason)));
+    bool is_soon =
+        account->settled.bytes > 0 || account->settled.files > 0 || account->files.missed_bytes > 0;
+    json_object_set_new(reply, "reason", json_string(pressure_reason_name(reason)));
     json_object_set_new(reply, "retry_ms", json_integer(is_soon ? RETRY_SOON_MS : RETRY_MS));
     return reply;
+}
+
+static json_t *reply_granted(struct amount granted)
+{
+    json_t *reply = message_reply();
+    json_object_set_new(reply, "granted", json_integer(granted.bytes));
+    json_object_set_new(reply, "granted_files", json_integer(granted.files));
+    return reply;
+}
+
+static json_t *refuse(struct guard *guard, struct holder *holder, const struct room *room,
+                      const struct wish *wish)
+{
+    const struct amount lacks = {.bytes = wish->need.bytes - holder->outstanding.bytes,
+                                 .files = wish->need.files - holder->outstanding.files};
+    bool lacks_bytes = lacks.bytes > 0 && lacks.bytes > room->amount.bytes;
+    bool lacks_files = lacks.files > 0 && lacks.files > room->amount.files;
+    /* Neither: somebody else's turn. */
+    enum reason reason = lacks_files && !lacks_bytes ? room->files_reason : room->bytes_reason;
+    int64_t now_ms = guard_now_ms();
+    /* Only who waits for what others use up as well is worth standing back for. */
+    if (is_hopeless(&guard->account, lacks) || reason == REASON_FAILOVER)
+        holder->waiting_since_ms = 0;
+    else
+        pressure_refused(&guard->pressure, reason, now_ms);
+    guard->wants_scan = true;
+    daemon_wake(guard->daemon);
+    room_update_pressure(guard);
+    return refuse_full(guard, reason, lacks);
 }
 
 static json_t *grant(struct guard *guard, struct holder *holder, const struct lease_request *request)
 {
     struct account *account = &guard->account;
-    size_t number = (size_t)(holder - account->holders);
-    struct room room = guard_room(guard, holder->db, NULL);
+    struct room room = room_look(guard, holder->db);
     /* What cannot be written down is not granted. */
-    if (slots_reserve(&guard->slots, number) != 0)
-        room = (struct room){.bytes = 0, .reason = REASON_FREE_SPACE};
-    int64_t lacks = request->need - holder->outstanding;
-    int64_t now_ms = guard_now_ms();
-    int64_t granted = account_grant(account, holder, request->need, request->want, room.bytes, now_ms);
-    if (granted >= 0) {
-        guard->granted_total += granted;
-        json_t *reply = message_reply();
-        json_object_set_new(reply, "granted", json_integer(granted));
-        return reply;
+    if (slots_reserve(&guard->slots, (size_t)(holder - account->holders)) != 0) {
+        room.amount = (struct amount){0};
+        room.bytes_reason = room.files_reason = REASON_FREE_SPACE;
     }
-    /* Only who waits for what others use up as well is worth standing back for. */
-    bool is_hopeless = lacks > account->limit - account_reserve(account);
-    if (is_hopeless || room.reason == REASON_FAILOVER)
-        holder->waiting_since_ms = 0;
-    if (room.reason != REASON_FAILOVER && !is_hopeless)
-        pressure_refused(&guard->pressure, room.reason, now_ms);
-    guard->wants_scan = true;
-    daemon_wake(guard->daemon);
-    guard_update_pressure(guard);
-    return refuse_full(guard, room, lacks);
+    const struct wish wish = {.need = {.bytes = request->need, .files = request->need_files},
+                              .want = {.bytes = request->want, .files = request->want_files}};
+    struct amount granted;
+    if (!account_grant(account, holder, &wish, room.amount, guard_now_ms(), &granted))
+        return refuse(guard, holder, &room, &wish);
+    guard->granted_total += granted.bytes;
+    return reply_granted(granted);
 }
 
 /* The lease that speaks: known by its connection, from before a reconnection or our restart, or new. NULL:
@@ -103,18 +140,20 @@ static void hear(struct guard *guard, struct holder *holder, const struct lease_
     struct account *account = &guard->account;
     size_t number = (size_t)(holder - account->holders);
     if (holder->db != db) {
-        (void)account_report(account, holder, 0);
+        (void)account_report(account, holder, (struct amount){0});
         holder->db = db;
     }
     if (request->seq)
         holder->seq = request->seq;
-    int64_t claimed = account_report(account, holder, request->holding);
-    if (claimed == 0)
+    const struct amount holding = {.bytes = request->holding, .files = request->holding_files};
+    const struct amount claimed = account_report(account, holder, holding);
+    if (claimed.bytes == 0 && claimed.files == 0)
         return;
     /* It may write them, so they count; that is all that can be done. */
     (void)!slots_reserve(&guard->slots, number);
-    log_warn("lease-claimed", log_n("holder", holder->pid), log_s("db", request->db), log_n("bytes", claimed),
-             log_s("cause", "it says that it holds bytes that were never granted to it"));
+    log_warn("lease-claimed", log_n("holder", holder->pid), log_s("db", request->db),
+             log_n("bytes", claimed.bytes), log_n("files", claimed.files),
+             log_s("cause", "it says that it holds what was never granted to it"));
 }
 
 static json_t *answer(struct guard *guard, const struct ctl_peer *peer, const json_t *message,
@@ -141,12 +180,11 @@ static json_t *answer(struct guard *guard, const struct ctl_peer *peer, const js
     if (is_wanting) {
         reply = grant(guard, holder, &request);
     } else {
-        reply = message_reply();
-        json_object_set_new(reply, "granted", json_integer(0));
-        if (holder->outstanding == 0)
-            account_end(account, holder);
+        reply = reply_granted((struct amount){0});
+        if (holder->outstanding.bytes == 0 && holder->outstanding.files == 0)
+            holders_end(guard, holder);
     }
-    guard_save(guard, number);
+    holders_save(guard, number);
     return reply;
 }
 

@@ -6,14 +6,21 @@
 
 #include "common/base/err.h"
 
-/* min-free as it was given: a size, or a share of the file system. */
-struct min_free {
+/* Part of a whole: bytes, or a share. */
+struct part {
     int64_t bytes;     /* -1: a share */
-    int64_t permyriad; /* of the file system, 0..9999 (1 % = 100) */
+    int64_t permyriad; /* of the whole (1 % = 100) */
 };
 
-/* "1G", "5%", "0.5%", "0". -EINVAL with what would be accepted. Pure. */
-NODISCARD int min_free_parse(const char *text, struct min_free *min_free, struct err *err);
+/* min-free, of the file system: "1G", "5%", "0.5%", "0"; a share is below 100 %. -EINVAL with what would be
+ * accepted. Pure. */
+NODISCARD int min_free_parse(const char *text, struct part *min_free, struct err *err);
+
+/* failover-share, of max-disk-usage: "90%", "0.9" or "18G"; a share is at most 100 %. The same. */
+NODISCARD int failover_share_parse(const char *text, struct part *share, struct err *err);
+
+/* So many bytes of `whole`. */
+int64_t part_of(const struct part *part, int64_t whole);
 
 /* The file system at one moment. Of inodes the same share is kept as of bytes; a file system that does not
  * count inodes has INT64_MAX of them. */
@@ -23,6 +30,6 @@ struct fs_state {
 };
 
 /* Look at the file system of descriptor `fd`. Negative errno. */
-NODISCARD int fs_look(int fd, const struct min_free *min_free, struct fs_state *fs);
+NODISCARD int fs_look(int fd, const struct part *min_free, struct fs_state *fs);
 
 #endif

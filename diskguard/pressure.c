@@ -7,8 +7,8 @@ const char *pressure_level_name(enum level level)
 
 const char *pressure_reason_name(enum reason reason)
 {
-    static const char *const names[REASON_COUNT] = {"none",       "bytes",  "segments",
-                                                    "free-space", "inodes", "failover"};
+    static const char *const names[REASON_COUNT] = {"none",   "bytes",    "segments",   "free-space",
+                                                    "inodes", "failover", "unwritable", "unread"};
     return names[reason];
 }
 
@@ -54,41 +54,4 @@ bool pressure_update(struct pressure *pressure, const int64_t fill[static REASON
     pressure->level = level;
     pressure->reason = reason;
     return is_changed;
-}
-
-static int64_t smoothed(int64_t rate, int64_t grown, int64_t elapsed_ms)
-{
-    double now = (double)grown * 1000.0 / (double)elapsed_ms;
-    double weight = (double)elapsed_ms / (double)(elapsed_ms + RATE_MS);
-    return (int64_t)((double)rate + ((now - (double)rate) * weight));
-}
-
-void forecast_sample(struct forecast *forecast, struct databases *databases, int64_t used, int64_t now_ms)
-{
-    int64_t elapsed_ms = now_ms - forecast->sampled_ms;
-    bool has_before = forecast->sampled_ms != 0;
-    if (has_before && elapsed_ms < SAMPLE_MS)
-        return;
-    for (size_t i = 0; i < databases->count; i++) {
-        struct database *database = &databases->list[i];
-        int64_t used_by_it = database_seen(database) + database_settled(database);
-        if (has_before)
-            database->rate = smoothed(database->rate, used_by_it - database->sampled_used, elapsed_ms);
-        database->sampled_used = used_by_it;
-    }
-    if (has_before)
-        forecast->rate = smoothed(forecast->rate, used - forecast->sampled_used, elapsed_ms);
-    forecast->sampled_used = used;
-    forecast->sampled_ms = now_ms;
-}
-
-int64_t forecast_full_in_ms(const struct forecast *forecast, int64_t room)
-{
-    enum { SLOW = 64 }; /* bytes a second: that is noise */
-    if (room <= 0)
-        return 0;
-    if (forecast->rate < SLOW)
-        return -1;
-    double ms = (double)room * 1000.0 / (double)forecast->rate;
-    return ms > 1e15 ? -1 : (int64_t)ms;
 }

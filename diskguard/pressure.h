@@ -1,11 +1,9 @@
-/* How full it is, in words: ok, high, full, with hysteresis, the reason, and a forecast. Pure; one thread. */
+/* How full it is, in words: ok, high, full, with hysteresis, and the reason. Pure; one thread. */
 #ifndef SPILLWAY_DISKGUARD_PRESSURE_H
 #define SPILLWAY_DISKGUARD_PRESSURE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "diskguard/databases.h"
 
 enum level { PRESSURE_OK, PRESSURE_HIGH, PRESSURE_FULL };
 
@@ -17,12 +15,14 @@ enum reason {
     REASON_FREE_SPACE,
     REASON_INODES,
     REASON_FAILOVER,
+    REASON_UNWRITABLE, /* the file system takes no new file (probe.h) */
+    REASON_UNREAD,     /* the spool could not be read yet */
     REASON_COUNT
 };
 
 const char *pressure_level_name(enum level level);
 
-/* "none", "bytes", "segments", "free-space", "inodes", "failover". */
+/* "none", "bytes", "segments", "free-space", "inodes", "failover", "unwritable", "unread". */
 const char *pressure_reason_name(enum reason reason);
 
 enum {
@@ -49,21 +49,5 @@ bool pressure_update(struct pressure *pressure, const int64_t fill[static REASON
 
 /* part/whole in permille, 0 to 1000 and above; 1000 when there is no whole. */
 int64_t pressure_permille(int64_t part, int64_t whole);
-
-/* --- the forecast: growth smoothed over some RATE_MS ---------------------------------------------------- */
-
-enum { RATE_MS = 10000, SAMPLE_MS = 250 };
-
-struct forecast {
-    int64_t sampled_ms; /* 0: no sample yet */
-    int64_t sampled_used;
-    int64_t rate; /* bytes a second, may be negative */
-};
-
-/* A complete scan found `used` bytes. Takes a sample of the databases too. */
-void forecast_sample(struct forecast *forecast, struct databases *databases, int64_t used, int64_t now_ms);
-
-/* Milliseconds until `room` bytes are used up at this rate; -1: never, as it looks. */
-int64_t forecast_full_in_ms(const struct forecast *forecast, int64_t room);
 
 #endif

@@ -7,6 +7,7 @@ enum { FIELD_STATE = 3, FIELD_START = 22 };
 
 static int read_small(const char *path, char *text, size_t cap)
 {
+    text[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;

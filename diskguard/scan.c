@@ -1,6 +1,5 @@
 #include "diskguard/scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,26 +7,19 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "diskguard/dirs.h"
+#include "diskguard/listing.h"
 
 enum {
     DEPTH_MAX = 40,
-    CHECK_EVERY = 256,
-    ENTRIES_A_LOOK = 64, /* entries between two looks at the clock */
-    RACY_MS = 50, /* a directory changed this shortly before it was read may have changed again within one
-                     tick of the clock that stamps it */
-};
-
-/* What is remembered of a directory. Its number is in its entry in `files`. */
-struct dir_record {
-    bool is_used;
-    bool is_constant; /* nothing but complete files was in it, and it was not changing when it was read */
-    struct timespec mtime, ctime;
-    uint32_t read_in, skipped_in; /* numbers of scans */
+    ENTRIES_A_LOOK = 64,     /* entries between two looks at the clock */
+    SECOND_LOOKS = 4096,     /* of files that were young, in one scan */
+    INLINE_BYTES = 4 * 4096, /* so much needs no index: ext4 keeps four extents in the inode */
 };
 
 /* An open directory of the walk. */
 struct level {
-    DIR *stream;
+    struct listing listing;
     uint32_t record;
     size_t db;
     enum area area;
@@ -39,9 +31,8 @@ struct level {
 struct scan {
     const struct spool *spool;
     struct files *files;
-    struct dir_record *records;
-    uint32_t records_end, records_capacity;
-    uint32_t first_free; /* no free record is below */
+    struct dirs dirs;
+    unsigned age, second_looks;
     struct level levels[DEPTH_MAX];
     size_t depth;
     size_t next_queue; /* index into queue_order */
@@ -69,7 +60,7 @@ int scan_new(struct scan **out, const struct spool *spool, struct files *files)
 static void close_levels(struct scan *scan)
 {
     while (scan->depth)
-        closedir(scan->levels[--scan->depth].stream);
+        listing_close(&scan->levels[--scan->depth].listing);
 }
 
 void scan_free(struct scan *scan)
@@ -77,7 +68,7 @@ void scan_free(struct scan *scan)
     if (!scan)
         return;
     close_levels(scan);
-    free(scan->records);
+    dirs_fini(&scan->dirs);
     free(scan);
 }
 
@@ -89,45 +80,6 @@ static void fail(struct scan *scan, int rc, const char *what, const char *name)
 }
 
 /* --- directories ---------------------------------------------------------------------------------------- */
-
-static int add_record(struct scan *scan, uint32_t *number)
-{
-    while (scan->first_free < scan->records_end && scan->records[scan->first_free].is_used)
-        scan->first_free++;
-    *number = scan->first_free;
-    if (*number < scan->records_end)
-        return 0;
-    if (scan->records_end == scan->records_capacity) {
-        uint32_t capacity = scan->records_capacity ? scan->records_capacity * 2 : 64;
-        struct dir_record *records = realloc(scan->records, capacity * sizeof *records);
-        if (!records)
-            return -ENOMEM;
-        scan->records = records;
-        scan->records_capacity = capacity;
-    }
-    scan->records_end++;
-    return 0;
-}
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool has_changed_lately(const struct stat *st)
-{
-    int64_t changed_ms = (int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000;
-    int64_t age_ms = wall_now_ms() - changed_ms;
-    return age_ms < RACY_MS; /* also when it lies in the future: the clock was set back */
-}
-
-static bool may_skip(const struct scan *scan, const struct dir_record *record, uint32_t number,
-                     const struct stat *st)
-{
-    return record->is_constant && is_same_time(record->mtime, st->st_mtim) &&
-           is_same_time(record->ctime, st->st_ctim) &&
-           scan->files->scan + 1 - record->read_in < CHECK_EVERY + number % 16;
-}
 
 static int64_t allocated(const struct stat *st)
 {
@@ -142,10 +94,9 @@ static int see_dir(struct scan *scan, const struct stat *st, const struct level 
     if (known && known->is_dir) {
         *number = known->dir;
     } else {
-        int rc = add_record(scan, number);
+        int rc = dirs_add(&scan->dirs, number);
         if (rc)
             return rc;
-        scan->records[*number] = (struct dir_record){.is_used = true};
     }
     const struct file_entry now = {.inode = st->st_ino,
                                    .bytes = allocated(st),
@@ -160,27 +111,19 @@ static int see_dir(struct scan *scan, const struct stat *st, const struct level 
 static void push(struct scan *scan, int parent, const char *name, const struct level *like,
                  const struct stat *st)
 {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (!stream) {
-        int rc = -errno;
-        if (fd >= 0)
-            close(fd);
-        if (rc == -EACCES) /* a stranger's: it counts, what is in it cannot be known */
-            log_warn("directory-unreadable", log_s("directory", name), log_s("cause", strerror(-rc)));
-        else if (rc != -ENOENT && rc != -ENOTDIR)
-            fail(scan, rc, "cannot open directory", name);
+    struct listing listing;
+    int rc = listing_open(&listing, parent, name);
+    if (rc == -EACCES) /* a stranger's: it counts, what is in it cannot be known */
+        log_warn("directory-unreadable", log_s("directory", name), log_s("cause", strerror(-rc)));
+    else if (rc && rc != -ENOENT && rc != -ENOTDIR)
+        fail(scan, rc, "cannot open directory", name);
+    if (rc)
         return;
-    }
-    struct dir_record *record = &scan->records[like->record];
-    record->mtime = st->st_mtim;
-    record->ctime = st->st_ctim;
-    record->read_in = scan->files->scan + 1;
-    record->is_constant = false; /* until it has been read to its end */
+    dirs_note_read(&scan->dirs, like->record, st, scan->files->scan + 1);
     struct level *level = &scan->levels[scan->depth++];
     *level = *like;
-    level->stream = stream;
-    level->is_constant = level->is_constant && !has_changed_lately(st);
+    level->listing = listing;
+    level->is_constant = level->is_constant && !dirs_has_changed_lately(st);
 }
 
 /* Look at a directory; go into it when there may be something new. `level` says what it is. */
@@ -207,9 +150,8 @@ static void visit_dir(struct scan *scan, int parent, const char *name, struct le
         fail(scan, rc, "cannot remember directory", name);
         return;
     }
-    struct dir_record *record = &scan->records[level.record];
-    if (may_skip(scan, record, level.record, &st)) {
-        record->skipped_in = scan->files->scan + 1;
+    if (dirs_may_skip(&scan->dirs, level.record, &st, scan->files->scan + 1, scan->age)) {
+        scan->dirs.list[level.record].skipped_in = scan->files->scan + 1;
         scan->running.dirs_skipped++;
     } else if (scan->depth == DEPTH_MAX) {
         log_warn("directory-too-deep", log_s("directory", name), log_n("depth", DEPTH_MAX));
@@ -240,10 +182,10 @@ static void visit_child(struct scan *scan, const struct level *parent, const cha
         if (rc == -ENOMEM)
             fail(scan, rc, "cannot remember database", name);
         /* More databases than are told apart (-ENOSPC): still counted, as nobody's. */
-        visit_dir(scan, dirfd(parent->stream), name, level, rc == 0);
+        visit_dir(scan, parent->listing.fd, name, level, rc == 0);
         return;
     }
-    visit_dir(scan, dirfd(parent->stream), name, level, false);
+    visit_dir(scan, parent->listing.fd, name, level, false);
 }
 
 /* --- files ------------------------------------------------------------------------------------------------
@@ -260,22 +202,51 @@ static bool is_to_check(const struct scan *scan, uint64_t inode)
     return (inode * UINT64_C(0x9E3779B97F4A7C15) >> 32) % CHECK_EVERY == scan->files->scan % CHECK_EVERY;
 }
 
-static void forget(void *arg, uint32_t dir)
-{
-    struct scan *scan = arg;
-    scan->records[dir] = (struct dir_record){0};
-    if (dir < scan->first_free)
-        scan->first_free = dir;
-}
-
 static void see_file(struct scan *scan, const struct file_entry *now, const char *name)
 {
     const struct file_entry *before = files_find(scan->files, now->inode);
     if (before && before->is_dir) /* the inode was a directory's, which is gone */
-        forget(scan, before->dir);
+        dirs_forget(&scan->dirs, before->dir);
     int rc = files_see(scan->files, now);
     if (rc)
         fail(scan, rc, "cannot remember file", name);
+}
+
+/* May a block be put beside it yet? */
+static bool is_young(const struct stat *st)
+{
+    int64_t written_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    return allocated(st) > INLINE_BYTES && wall_now_ms() - written_ms < AGE_MS;
+}
+
+/* Is it as it was when it was last looked at? */
+static bool is_known(struct scan *scan, const struct file_entry *known, const struct file_entry *now)
+{
+    if (!known || !known->is_constant || known->name != now->name || is_to_check(scan, known->inode))
+        return false;
+    if (!known->is_young || !age_is_past(known->age, scan->age))
+        return true;
+    if (scan->second_looks == SECOND_LOOKS)
+        return true;
+    scan->second_looks++;
+    return false;
+}
+
+/* Look at it itself. */
+static void stat_file(struct scan *scan, const struct level *level, const char *name, struct file_entry *now)
+{
+    struct stat st;
+    scan->running.stats++;
+    if (fstatat(level->listing.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        now->bytes = allocated(&st);
+        now->is_young = now->is_constant && is_young(&st);
+        now->age = scan->age & 3;
+        if (now->is_young)
+            dirs_note_young(&scan->dirs, level->record, scan->age, scan->age);
+        see_file(scan, now, name);
+    } else if (errno != ENOENT) {
+        fail(scan, -errno, "cannot stat", name);
+    }
 }
 
 /* `inode` is the directory's word for it: it is the key also where stat has another (overlay file systems).
@@ -283,8 +254,10 @@ static void see_file(struct scan *scan, const struct file_entry *now, const char
 static void visit_file(struct scan *scan, struct level *level, const char *name, uint64_t inode)
 {
     size_t len = strlen(name);
-    bool is_segment = level->area < AREA_STATE && has_suffix(name, len, ".gz");
-    bool is_constant = !is_mutable(level->area) && (is_segment || has_suffix(name, len, ".why"));
+    bool is_complete = has_suffix(name, len, ".gz");
+    bool is_segment =
+        level->area < AREA_STATE && name[0] != '.' && (is_complete || has_suffix(name, len, ".gz.bad"));
+    bool is_constant = !is_mutable(level->area) && (is_complete || has_suffix(name, len, ".why"));
     struct file_entry now = {.inode = inode,
                              .name = (uint32_t)XXH3_64bits(name, len),
                              .dir = level->record,
@@ -294,56 +267,46 @@ static void visit_file(struct scan *scan, struct level *level, const char *name,
                              .is_constant = is_constant};
     level->is_constant = level->is_constant && is_constant;
     struct file_entry *known = is_constant ? files_find(scan->files, inode) : NULL;
-    if (known && known->is_constant && known->name == now.name && !is_to_check(scan, inode)) {
-        files_see_again(scan->files, known, &now);
+    if (!is_known(scan, known, &now)) {
+        stat_file(scan, level, name, &now);
         return;
     }
-    struct stat st;
-    scan->running.stats++;
-    if (fstatat(dirfd(level->stream), name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        now.bytes = allocated(&st);
-        see_file(scan, &now, name);
-    } else if (errno != ENOENT) {
-        fail(scan, -errno, "cannot stat", name);
-    }
+    files_see_again(scan->files, known, &now);
+    if (known->is_young)
+        dirs_note_young(&scan->dirs, level->record, known->age, scan->age);
 }
 
 /* --- the walk ------------------------------------------------------------------------------------------- */
 
-static bool is_directory(const struct level *level, const struct dirent *entry)
+static bool is_directory(const struct level *level, const struct dirent64 *entry)
 {
     struct stat st;
     if (entry->d_type != DT_UNKNOWN)
         return entry->d_type == DT_DIR;
-    return fstatat(dirfd(level->stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool is_dots(const char *name)
-{
-    return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+    return fstatat(level->listing.fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 static void end_level(struct scan *scan)
 {
     struct level *level = &scan->levels[--scan->depth];
-    scan->records[level->record].is_constant = level->is_constant && !scan->is_failed;
-    closedir(level->stream);
+    scan->dirs.list[level->record].is_constant = level->is_constant && !scan->is_failed;
+    listing_close(&level->listing);
 }
 
 /* One entry of the directory at hand. */
 static void take_entry(struct scan *scan)
 {
     struct level *level = &scan->levels[scan->depth - 1];
-    errno = 0;
-    const struct dirent *entry = readdir(level->stream);
+    int rc;
+    const struct dirent64 *entry = listing_next(&level->listing, &rc);
     if (!entry) {
-        if (errno)
-            fail(scan, -errno, "cannot read a directory of queue", area_name(level->area));
+        if (rc)
+            fail(scan, rc, "cannot read a directory of queue", area_name(level->area));
         end_level(scan);
         return;
     }
-    if (is_dots(entry->d_name))
-        return;
+    for (uint64_t inode; (inode = listing_ahead(&level->listing)) != 0;)
+        files_prefetch(scan->files, inode);
     scan->running.entries++;
     if (!is_directory(level, entry)) {
         visit_file(scan, level, entry->d_name, entry->d_ino);
@@ -353,9 +316,11 @@ static void take_entry(struct scan *scan)
     visit_child(scan, level, entry->d_name);
 }
 
-void scan_begin(struct scan *scan)
+void scan_begin(struct scan *scan, int64_t now_ms)
 {
     close_levels(scan);
+    scan->age = (unsigned)(now_ms / AGE_MS % AGES);
+    scan->second_looks = 0;
     scan->next_queue = 0;
     scan->is_failed = false;
     scan->is_begun = true;
@@ -380,9 +345,9 @@ static int64_t now_us(void)
 
 enum scan_result scan_run(struct scan *scan, int64_t slice_us, struct err *err)
 {
-    int64_t start_us = now_us(), spent_us = 0;
+    int64_t start_us = now_us();
     bool is_more = true;
-    while (is_more && !scan->is_failed && (spent_us = now_us() - start_us) < slice_us) {
+    while (is_more && !scan->is_failed && now_us() - start_us < slice_us) {
         for (int i = 0; i < ENTRIES_A_LOOK && is_more && !scan->is_failed; i++) {
             if (scan->depth)
                 take_entry(scan);
@@ -406,8 +371,14 @@ enum scan_result scan_run(struct scan *scan, int64_t slice_us, struct err *err)
 static bool is_skipped(const void *arg, uint32_t dir)
 {
     const struct scan *scan = arg;
-    return dir < scan->records_end && scan->records[dir].is_used &&
-           scan->records[dir].skipped_in == scan->files->scan;
+    return dir < scan->dirs.end && scan->dirs.list[dir].is_used &&
+           scan->dirs.list[dir].skipped_in == scan->files->scan;
+}
+
+static void forget(void *arg, uint32_t dir)
+{
+    struct scan *scan = arg;
+    dirs_forget(&scan->dirs, dir);
 }
 
 struct files_dirs scan_dirs(struct scan *scan)

@@ -2,9 +2,9 @@
  * long for an answer. It opens directories, never a segment, and changes nothing.
  *
  * A second look is cheap: in queues whose files are complete (all but active/ and incoming/) a known name of
- * a known inode is taken as it was (its stat is repeated every CHECK_EVERY scans: allocation settles late on
- * some file systems), and a directory of nothing else that has not changed since it was read is not read at
- * all.
+ * a known inode is taken as it was (its stat is repeated once, an age later, as allocation may settle late;
+ * and every CHECK_EVERY scans: dirs.h), and a directory of nothing else that has not changed since it was
+ * read is not read at all.
  *
  * Queues are walked in the order in which segments move through them, so that one that moves ahead is seen
  * twice (and counted once: by inode) rather than never. One thread. */
@@ -25,8 +25,8 @@ struct scan;
 NODISCARD int scan_new(struct scan **scan, const struct spool *spool, struct files *files);
 void scan_free(struct scan *scan);
 
-/* Start a walk. The caller has called account_scan_begin(). */
-void scan_begin(struct scan *scan);
+/* Start a walk, at `now_ms` of a monotonic clock. The caller has called account_scan_begin(). */
+void scan_begin(struct scan *scan, int64_t now_ms);
 
 /* Go on for about `slice_us`. On SCAN_FAILED `err` (may be NULL) says why. */
 enum scan_result scan_run(struct scan *scan, int64_t slice_us, struct err *err);

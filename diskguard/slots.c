@@ -1,5 +1,6 @@
 #include "diskguard/slots.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -8,7 +9,7 @@
 
 #include "diskguard/process.h"
 
-enum { PAGE = 4096, VERSION = 1 };
+enum { PAGE = 4096, VERSION = 2 };
 
 static const char file_name[] = "leases";
 static const char magic[8] = "spwlease";
@@ -49,6 +50,7 @@ static int start_anew(struct slots *slots)
     if (rc)
         return rc;
     struct header *header = slots->map;
+    assert(header);
     *header = (struct header){.version = VERSION, .boot = process_boot()};
     memcpy(header->magic, magic, sizeof magic);
     return 0;
@@ -121,7 +123,8 @@ void slots_write(struct slots *slots, size_t index, const struct slot *slot)
                    strcmp(to->folder, slot->folder) == 0;
     if (is_same && slot->pid) {
         to->seq = slot->seq;
-        to->outstanding = slot->outstanding;
+        to->bytes = slot->bytes;
+        to->files = slot->files;
         return;
     }
     /* Killed between these stores, the slot is free: what it says is not promised to anybody before the
@@ -131,7 +134,8 @@ void slots_write(struct slots *slots, size_t index, const struct slot *slot)
     to->start = slot->start;
     to->lease = slot->lease;
     to->seq = slot->seq;
-    to->outstanding = slot->outstanding;
+    to->bytes = slot->bytes;
+    to->files = slot->files;
     memcpy(to->folder, slot->folder, sizeof to->folder);
     to->folder[sizeof to->folder - 1] = '\0';
     atomic_signal_fence(memory_order_seq_cst);

@@ -12,7 +12,7 @@
 struct slot {
     int64_t pid; /* 0: free */
     uint64_t start, lease, seq;
-    int64_t outstanding; /* bytes */
+    int64_t bytes, files; /* outstanding */
     char folder[SPOOL_NAME_BYTES];
 };
 

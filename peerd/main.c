@@ -38,7 +38,7 @@ static void fini(void *state)
 
 static void adopt(struct peerd *peerd)
 {
-    static const struct adopt_options options = {.durable = true, .guarded = true};
+    const struct adopt_options options = {.durable = true, .guarded = peerd->daemon->spool.is_guarded};
     struct adopt_result result;
     struct err err;
     if (!mono_is_past(peerd->adopt_at))

@@ -6,10 +6,11 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/segment/name.h"
+#include "common/spool/copy_lease.h"
 #include "common/spool/salvage.h"
 
-static int copy_valid(int dir, const char *file, const struct segment_origin *origin,
-                      struct scan_summary *copied)
+static int copy_members(int dir, const char *file, const struct segment_origin *origin,
+                        struct scan_summary *copied)
 {
     struct segment_name name;
     size_t head_bytes;
@@ -33,13 +34,29 @@ static int copy_valid(int dir, const char *file, const struct segment_origin *or
     return rc;
 }
 
+/* The same, with room for the copy held while it is made. */
+static int copy_valid(const struct spool *spool, const struct spool_place *place, int dir, const char *file,
+                      const struct segment_origin *origin, struct scan_summary *copied)
+{
+    char copy[SPOOL_NAME_BYTES];
+    struct copy_lease lease;
+    int rc =
+        copy_lease_take(&lease, spool, place->db, copy_lease_allocated(dir, file) + ORIGIN_HEAD_MAX, NULL);
+    if (rc)
+        return rc;
+    salvage_name(file, copy);
+    rc = copy_members(dir, file, origin, copied);
+    copy_lease_end(&lease, copy_lease_allocated(dir, copy));
+    return rc;
+}
+
 int mend_segment(struct spool *spool, const struct spool_place *place, int dir, const char *file,
                  const struct segment_origin *origin, json_t *why, uint64_t *rows)
 {
     char name[SPOOL_NAME_BYTES];
     struct scan_summary copied = {0};
     salvage_name(file, name);
-    int rc = copy_valid(dir, file, origin, &copied);
+    int rc = copy_valid(spool, place, dir, file, origin, &copied);
     crash_point("mend:after-copy");
     *rows = copied.rows;
     json_object_set_new(why, "reason", json_string("damaged"));
@@ -50,8 +67,9 @@ int mend_segment(struct spool *spool, const struct spool_place *place, int dir, 
     crash_point("mend:after-quarantine");
     if (rc == 0 && copied.rows > 0)
         rc = renameat(dir, name, dir, file) == 0 ? file_sync_dir(dir) : -errno;
-    else
-        unlinkat(dir, name, 0);
+    else if (rc == 0 || faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        unlinkat(dir, name,
+                 0); /* once the original has left, the copy is all there is: mend_repair() names it */
     return rc;
 }
 

@@ -262,6 +262,7 @@ int part_gather(struct part *part, struct tools *tools, const struct source *sou
 {
     struct gathering g = {.part = part, .tools = tools, .is_thin = plan_is_thin(source->plan)};
     int rc = GATHER_MORE;
+    recompress_clear(tools->recompress); /* what a gathering that failed has left there */
     part->next = *from;
     while (rc == GATHER_MORE && part->next.file < source->plan->count) {
         const char *name = source->plan->files[part->next.file].name;

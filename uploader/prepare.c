@@ -338,7 +338,11 @@ int prepare_batch(struct batch_dir *batch, struct tools *tools, const char *inst
         rc = -EINVAL;
     if (rc == 0)
         rc = batch->is_frozen ? prepare_frozen(&p, queue, result) : prepare_claimed(&p, queue, result);
-    if (rc)
+    if (rc == -ENOTCONN || rc == -EDQUOT)
+        err_set(err, rc, "batch %s: a damaged segment cannot be salvaged: %s", batch->place.group,
+                rc == -EDQUOT ? "diskguard has no room for the copy"
+                              : "diskguard does not answer: start it, or give --no-guard");
+    else if (rc)
         err_errno(err, rc, "batch %s: its segments cannot be checked%s%s", batch->place.group,
                   *p.unreadable ? " at " : "", p.unreadable);
     free(p.schema);

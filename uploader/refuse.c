@@ -5,6 +5,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/segment/rows.h"
+#include "common/spool/copy_lease.h"
 #include "common/spool/origin.h"
 #include "uploader/batch.h"
 
@@ -156,8 +157,9 @@ static int extract_files(struct extraction *x)
     return rc;
 }
 
-int batch_extract(struct batch_dir *batch, struct tools *tools, const struct segment_name *name,
-                  const char *instance, const struct cursor *at, const struct cursor *end, uint64_t *rows)
+static int write_extract(struct batch_dir *batch, struct tools *tools, const struct segment_name *name,
+                         const char *instance, const struct cursor *at, const struct cursor *end,
+                         uint64_t *rows)
 {
     static const char temporary[] = ".extract.tmp";
     char file[NAME_FILE_MAX_BYTES + 1];
@@ -181,6 +183,24 @@ int batch_extract(struct batch_dir *batch, struct tools *tools, const struct seg
         rc = -errno;
     *rows = x.rows;
     return rc ? rc : file_sync_dir(batch->fd);
+}
+
+int batch_extract(struct batch_dir *batch, struct tools *tools, const struct segment_name *name,
+                  const char *instance, const struct cursor *at, const struct cursor *end, uint64_t *rows)
+{
+    char file[NAME_FILE_MAX_BYTES + 1];
+    int64_t bytes = ORIGIN_HEAD_MAX;
+    struct copy_lease lease;
+    if (segment_name_build(name, file) != NAME_OK)
+        return -EINVAL;
+    for (uint32_t i = at->file; i < batch->plan.count && i <= end->file; i++)
+        bytes += copy_lease_allocated(batch->fd, batch->plan.files[i].name);
+    int rc = copy_lease_take(&lease, batch->spool, batch->place.db, bytes, NULL);
+    if (rc)
+        return rc;
+    rc = write_extract(batch, tools, name, instance, at, end, rows);
+    copy_lease_end(&lease, copy_lease_allocated(batch->fd, file));
+    return rc;
 }
 
 /* --- carrying it out ---------------------------------------------------------------------------------------

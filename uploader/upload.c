@@ -136,8 +136,11 @@ int upload_finish(struct upload_context *context, struct batch_dir *batch)
 static enum upload_end finish(struct upload_job *job, struct batch_dir *batch)
 {
     int rc = upload_finish(job->context, batch);
-    if (rc)
+    if (rc) {
+        if (!batch->is_done) /* all of it was sent: the next attempt must know */
+            (void)!batch_record(batch, false);
         return wait_for(job, "remove", rc, "a batch that is done cannot be removed");
+    }
     job->rows =
         batch->plan.rows -
         (batch->progress.refused_rows < batch->plan.rows ? batch->progress.refused_rows : batch->plan.rows);

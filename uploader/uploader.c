@@ -101,14 +101,25 @@ static void fini(void *state)
         waiting_fini(&d->queue);
         adx_endpoint_fini(&d->endpoint);
     }
-    /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint (nobody waits for
-     * its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
+    /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint
+     * (nobody waits for its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
     totals_free(u->context.totals);
     free(u->databases);
     free(u->unknown);
     free(u->walk);
     free(u);
     curl_global_cleanup();
+}
+
+static int check(const struct conf *conf, struct err *err)
+{
+    size_t count;
+    struct target target;
+    char *const *texts = conf_list(conf, CONF_DATABASE, &count);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = target_parse(texts[i], &target, err);
+    return rc;
 }
 
 static int set_up(struct uploader *u, struct err *err)
@@ -215,6 +226,7 @@ static const struct ctl_op ops[] = {
 const struct daemon_module uploader_module = {
     .about = &about,
     .required = required,
+    .check = check,
     .init = init,
     .step = step,
     .stop = stop,

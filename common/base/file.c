@@ -1,10 +1,14 @@
 #include "common/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+
+enum { TEMPORARY_BYTES = 64 };
 
 int file_write_all(int fd, const void *data, size_t len)
 {
@@ -44,27 +48,66 @@ int file_sync_dir(int dir)
     return fsync(dir) == 0 ? 0 : -errno;
 }
 
+/* A temporary file under a new name, which is not made of the target's (that may be as long as names can be).
+ * A lock says that it is in use: file_sweep() removes those without, and may have met ours before we locked
+ * it. */
+static int create_temporary(int dir, char name[static TEMPORARY_BYTES])
+{
+    enum { TRIES = 100 };
+    static atomic_uint counter;
+    struct stat st;
+    for (unsigned i = 0; i < TRIES; i++) {
+        snprintf(name, TEMPORARY_BYTES, ".%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0 && errno != EEXIST) /* a process of our pid died here once */
+            return -errno;
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -EAGAIN;
+}
+
+static void sweep_one(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(dir, name, 0);
+    if (fd >= 0)
+        close(fd);
+}
+
+void file_sweep(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (!list && fd >= 0)
+        close(fd);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        size_t len = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' && len > 5 && strcmp(entry->d_name + len - 4, ".tmp") == 0)
+            sweep_one(dir, entry->d_name);
+    }
+    if (list)
+        closedir(list);
+}
+
 static int replace(int dir, const char *name, const void *data, size_t len, bool durable)
 {
-    static atomic_uint counter;
-    char temporary[300];
-    snprintf(temporary, sizeof temporary, ".%s.%ld-%u.tmp", name, (long)getpid(),
-             atomic_fetch_add(&counter, 1));
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    char temporary[TEMPORARY_BYTES];
+    int fd = create_temporary(dir, temporary);
     if (fd < 0)
-        return -errno;
+        return fd;
     int rc = file_write_all(fd, data, len);
     if (rc == 0 && durable && fsync(fd) != 0)
         rc = -errno;
-    if (close(fd) != 0 && rc == 0)
-        rc = -errno;
     if (rc == 0 && renameat(dir, temporary, dir, name) != 0)
         rc = -errno;
-    if (rc) {
+    if (rc)
         unlinkat(dir, temporary, 0);
-        return rc;
-    }
-    return durable ? file_sync_dir(dir) : 0;
+    close(fd); /* and our lock with it: not before the file has its name */
+    return rc == 0 && durable ? file_sync_dir(dir) : rc;
 }
 
 int file_replace(int dir, const char *name, const void *data, size_t len)

@@ -23,6 +23,10 @@ NODISCARD int file_replace(int dir, const char *name, const void *data, size_t l
 /* The same without the two fsyncs: atomic for readers and across kill -9, not across a power cut. */
 NODISCARD int file_replace_lazily(int dir, const char *name, const void *data, size_t len);
 
+/* Remove what file_replace() of processes that were killed has left in `dir`. Safe beside any that are at it.
+ */
+void file_sweep(int dir);
+
 /* Append the content of `name` to `buf`; -ENOSPC when it is larger than buf may hold. */
 NODISCARD int file_read(int dir, const char *name, struct buf *buf);
 

@@ -40,7 +40,7 @@ static int put_member(struct cat *cat, const struct member *member, const uint8_
 /* A segment that is being written ends where it ends by now. */
 static bool is_unfinished(const struct scan_item *item, const struct inventory_entry *entry)
 {
-    return item->is_tail && entry && entry->queue == QUEUE_ACTIVE;
+    return item->is_tail && entry && entry->folder->queue == QUEUE_ACTIVE;
 }
 
 static int cat_file(void *arg, int fd, const char *label, const struct inventory_entry *entry)
@@ -77,7 +77,10 @@ int cmd_cat(struct cli *cli)
     if (!cat.codec)
         return cli_fail(EXIT_TROUBLE, "out of memory");
     struct err err = {0};
-    int rc = selection_visit_all(cli, false, isatty(STDOUT_FILENO) ? NULL : "cat", cat_file, &cat, &err);
+    const struct selection_rules rules = {.queues = INVENTORY_ALL_QUEUES,
+                                          .takes_outside = true,
+                                          .progress = isatty(STDOUT_FILENO) ? NULL : "cat"};
+    int rc = selection_visit_all(cli, &rules, cat_file, &cat, NULL, &err);
     codec_free(cat.codec);
     buf_fini(&cat.rows);
     if (rc < 0)

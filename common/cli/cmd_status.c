@@ -1,14 +1,17 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <sys/stat.h>
 
 #include "common/base/clock.h"
 #include "common/base/exit.h"
 #include "common/base/units.h"
 #include "common/cli/command.h"
-#include "common/cli/inventory.h"
 #include "common/control/client.h"
 #include "common/control/message.h"
 #include "common/segment/flake.h"
+#include "common/segment/name.h"
+#include "common/spool/place.h"
 
 enum { ANSWER_MS = 1000 };
 
@@ -29,48 +32,80 @@ static json_t *ask_program(const struct cli *cli, const char *program)
                          : json_pack("{s:b, s:s}", "running", 0, "error", err.text);
 }
 
-/* The sum of one queue's segments of one database: entries come sorted so that those are neighbours. */
-static int compare_places(const void *left, const void *right)
+/* The segments of one database in one queue. */
+struct sum {
+    enum spool_queue queue;
+    char db[SPOOL_NAME_BYTES]; /* the folder's name */
+    int64_t segments, bytes;
+    uint64_t oldest_id; /* 0: none of them has one */
+};
+
+struct sums {
+    struct sum *list;
+    size_t count;
+};
+
+static struct sum *find_sum(struct sums *sums, const struct spool_place *place)
 {
-    const struct inventory_entry *a = left, *b = right;
-    if (a->queue != b->queue)
-        return (int)a->queue - (int)b->queue;
-    int order = strcmp(a->db, b->db);
-    if (order == 0 && a->id != b->id)
-        order = a->id < b->id ? -1 : 1;
-    return order;
+    for (size_t i = sums->count; i-- > 0;) /* files come folder by folder: it is the last */
+        if (sums->list[i].queue == place->queue && strcmp(sums->list[i].db, place->db) == 0)
+            return &sums->list[i];
+    struct sum *list = realloc(sums->list, (sums->count + 1) * sizeof *list);
+    if (!list)
+        return NULL;
+    sums->list = list;
+    struct sum *sum = &list[sums->count++];
+    *sum = (struct sum){.queue = place->queue};
+    snprintf(sum->db, sizeof sum->db, "%s", place->db);
+    return sum;
 }
 
-static json_t *sum_up(const struct inventory_entry *entries, size_t count)
+/* Nothing is kept of a file but its share of the sum. */
+static int add_file(void *arg, const struct spool_place *place, int dir, const char *file)
 {
-    int64_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += entries[i].bytes;
+    struct stat st;
+    struct segment_name name;
+    if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -errno; /* it moved on */
+    struct sum *sum = find_sum(arg, place);
+    if (!sum)
+        return -ENOMEM;
+    sum->segments++;
+    sum->bytes += st.st_size;
+    if (segment_name_parse(file, &name) == NAME_OK && (!sum->oldest_id || name.id < sum->oldest_id))
+        sum->oldest_id = name.id;
+    return 0;
+}
+
+static int compare_sums(const void *left, const void *right)
+{
+    const struct sum *a = left, *b = right;
+    return a->queue != b->queue ? (int)a->queue - (int)b->queue : strcmp(a->db, b->db);
+}
+
+static json_t *sum_json(const struct sum *sum)
+{
     char db[NAME_FILE_MAX_BYTES + 1];
-    if (name_decode(entries->db, strlen(entries->db), db, sizeof db) != NAME_OK)
-        snprintf(db, sizeof db, "%.*s", NAME_FILE_MAX_BYTES, entries->db);
+    if (name_decode(sum->db, strlen(sum->db), db, sizeof db) != NAME_OK)
+        snprintf(db, sizeof db, "%s", sum->db);
     struct flake oldest;
-    flake_decompose(entries->id, &oldest);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "queue", spool_queue_name(entries->queue), "db", db,
-                     "segments", (json_int_t)count, "bytes", (json_int_t)bytes, "oldest_ms",
-                     (json_int_t)(entries->id ? wall_now_ms() - (int64_t)oldest.unix_ms : 0));
+    flake_decompose(sum->oldest_id, &oldest);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "queue", spool_queue_name(sum->queue), "db", db, "segments",
+                     (json_int_t)sum->segments, "bytes", (json_int_t)sum->bytes, "oldest_ms",
+                     (json_int_t)(sum->oldest_id ? wall_now_ms() - (int64_t)oldest.unix_ms : 0));
 }
 
 static int sum_queues(const struct cli *cli, json_t *queues)
 {
-    static const struct inventory_filter any;
-    struct inventory inventory = {0};
-    int rc = inventory_add(&inventory, &cli->spool, &any);
-    if (rc == 0 && inventory.count)
-        qsort(inventory.entries, inventory.count, sizeof *inventory.entries, compare_places);
-    for (size_t i = 0, n; rc == 0 && i < inventory.count; i += n) {
-        const struct inventory_entry *first = &inventory.entries[i];
-        for (n = 1; i + n < inventory.count && first[n].queue == first->queue &&
-                    strcmp(first[n].db, first->db) == 0;)
-            n++;
-        rc = json_array_append_new(queues, sum_up(first, n)) ? -ENOMEM : 0;
-    }
-    inventory_fini(&inventory);
+    struct sums sums = {0};
+    int rc = 0;
+    for (size_t queue = 0; rc == 0 && queue < QUEUE_COUNT; queue++)
+        rc = spool_walk(&cli->spool, (enum spool_queue)queue, NULL, add_file, &sums);
+    if (rc == 0 && sums.count)
+        qsort(sums.list, sums.count, sizeof *sums.list, compare_sums);
+    for (size_t i = 0; rc == 0 && i < sums.count; i++)
+        rc = json_array_append_new(queues, sum_json(&sums.list[i])) ? -ENOMEM : 0;
+    free(sums.list);
     return rc;
 }
 

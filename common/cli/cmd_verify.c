@@ -3,6 +3,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/units.h"
+#include "common/cli/jsonline.h"
 #include "common/cli/selection.h"
 #include "common/segment/codec.h"
 #include "common/spool/reader.h"
@@ -50,7 +51,7 @@ static int look_at_head(struct looked *looked, const struct scan_item *item)
         return 0;
     if (strcmp(looked->head.table, name.table) != 0 || looked->head.format != name.format ||
         name_encode(looked->head.db, folder, sizeof folder) != NAME_OK ||
-        strcmp(folder, looked->entry->db) != 0)
+        strcmp(folder, looked->entry->folder->db) != 0)
         return add_fault(looked, item->offset, item->bytes, "wrong-place",
                          "the head names another database, table or format than the file's name");
     return 0;
@@ -86,29 +87,35 @@ static int look_at(struct verify *verify, struct looked *looked, const struct sc
 {
     if (item->is_member)
         return item->member.is_head ? look_at_head(looked, item) : look_at_block(verify, looked, item, bytes);
-    if (item->is_tail && looked->entry && looked->entry->queue == QUEUE_ACTIVE)
+    if (item->is_tail && looked->entry && looked->entry->folder->queue == QUEUE_ACTIVE)
         return 0; /* being written, or to be cut off by whoever adopts it */
     looked->skipped_bytes += item->bytes;
     return add_fault(looked, item->offset, item->bytes, member_status_word(item->status),
                      member_status_text(item->status));
 }
 
+static int report_json(const struct looked *looked)
+{
+    struct jsonline line;
+    char *faults = json_array_size(looked->faults) ? json_dumps(looked->faults, JSON_COMPACT) : NULL;
+    jsonline_begin(&line);
+    jsonline_text(&line, "file", looked->label);
+    jsonline_bool(&line, "ok", json_array_size(looked->faults) == 0);
+    jsonline_number(&line, "rows", (int64_t)looked->rows);
+    jsonline_number(&line, "blocks", (int64_t)looked->blocks);
+    jsonline_number(&line, "skipped_bytes", (int64_t)looked->skipped_bytes);
+    jsonline_raw(&line, "faults", faults ? faults : "[]");
+    jsonline_end(&line);
+    free(faults);
+    return 0;
+}
+
 static int report(struct verify *verify, const struct looked *looked)
 {
     size_t count = json_array_size(looked->faults);
     verify->damaged += count > 0;
-    if (verify->is_json) {
-        json_t *line =
-            json_pack("{s:s, s:b, s:I, s:I, s:I, s:O}", "file", looked->label, "ok", count == 0, "rows",
-                      (json_int_t)looked->rows, "blocks", (json_int_t)looked->blocks, "skipped_bytes",
-                      (json_int_t)looked->skipped_bytes, "faults", looked->faults);
-        char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-        if (text)
-            puts(text);
-        free(text);
-        json_decref(line);
-        return text ? 0 : -ENOMEM;
-    }
+    if (verify->is_json)
+        return report_json(looked);
     size_t i;
     json_t *fault;
     json_array_foreach (looked->faults, i, fault)
@@ -171,7 +178,9 @@ int cmd_verify(struct cli *cli)
     if (!verify.codec)
         return cli_fail(EXIT_TROUBLE, "out of memory");
     struct err err = {0};
-    int rc = selection_visit_all(cli, true, "verify", verify_file, &verify, &err);
+    const struct selection_rules rules = {
+        .queues = INVENTORY_ALL_QUEUES, .none_is_all = true, .takes_outside = true, .progress = "verify"};
+    int rc = selection_visit_all(cli, &rules, verify_file, &verify, NULL, &err);
     codec_free(verify.codec);
     buf_fini(&verify.rows);
     if (rc < 0)

@@ -4,32 +4,64 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/segment/flake.h"
+
 struct adding {
     struct inventory *inventory;
     const struct inventory_filter *filter;
 };
 
-static void free_entry(struct inventory_entry *entry)
+enum inventory_kind inventory_read_name(const char *file, struct segment_name *name)
 {
-    free(entry->db);
-    free(entry->group);
-    free(entry->file);
+    if (segment_name_parse(file, name) == NAME_OK)
+        return INVENTORY_SEGMENT;
+    size_t digits = strspn(file, "0123456789");
+    if (digits > 0 && digits < 4 && file[digits] == ',' &&
+        segment_name_parse(file + digits + 1, name) == NAME_OK)
+        return INVENTORY_RENAMED;
+    return INVENTORY_OTHER;
 }
 
-static int set_place(struct inventory_entry *entry, const struct spool_place *place)
+int inventory_parse(const char *word, struct inventory_words *words, struct err *err)
 {
-    char *db = strdup(place->db), *group = strdup(place->group);
-    if (!db || !group) {
-        free(db);
-        free(group);
-        return -ENOMEM;
+    const char *slash = strchr(word, '/');
+    size_t len = slash ? (size_t)(slash - word) : strlen(word);
+    const char *table = slash ? slash + 1 : NULL;
+    enum name_status status = name_check(word, len);
+    if (status == NAME_OK) {
+        snprintf(words->db, sizeof words->db, "%.*s", (int)len, word);
+        status = name_encode(words->db, words->folder, sizeof words->folder);
     }
-    free(entry->db);
-    free(entry->group);
-    entry->db = db;
-    entry->group = group;
-    entry->queue = place->queue;
+    if (status != NAME_OK)
+        return err_set(err, -EINVAL, "'%.300s': the database is %s: wants DB, DB/TABLE or a file", word,
+                       name_status_text(status));
+    if (table && (status = name_check(table, strlen(table))) != NAME_OK)
+        return err_set(err, -EINVAL, "'%.300s': the table is %s: wants DB, DB/TABLE or a file", word,
+                       name_status_text(status));
+    snprintf(words->table, sizeof words->table, "%s", table ? table : "");
+    words->filter = (struct inventory_filter){.folder = words->folder, .table = table ? words->table : NULL};
     return 0;
+}
+
+/* --- taking in ----------------------------------------------------------------------------------- */
+
+static bool is_same_folder(const struct inventory_folder *folder, const struct spool_place *place)
+{
+    return folder && folder->queue == place->queue && strcmp(folder->group, place->group) == 0 &&
+           strcmp(folder->db, place->db) == 0;
+}
+
+static const struct inventory_folder *intern(struct inventory *inventory, const struct spool_place *place)
+{
+    if (is_same_folder(inventory->latest, place))
+        return inventory->latest;
+    struct inventory_folder *folder = arena_take(&inventory->arena, sizeof *folder);
+    const char *db = arena_text(&inventory->arena, place->db);
+    const char *group = arena_text(&inventory->arena, place->group);
+    if (!folder || !db || !group)
+        return NULL;
+    *folder = (struct inventory_folder){.queue = place->queue, .db = db, .group = group};
+    return inventory->latest = folder;
 }
 
 static struct inventory_entry *new_entry(struct inventory *inventory)
@@ -42,48 +74,50 @@ static struct inventory_entry *new_entry(struct inventory *inventory)
         inventory->entries = entries;
         inventory->capacity = capacity;
     }
-    struct inventory_entry *entry = &inventory->entries[inventory->count];
-    *entry = (struct inventory_entry){0};
-    return entry;
+    return &inventory->entries[inventory->count];
+}
+
+static int64_t time_of(uint64_t id)
+{
+    struct flake parts;
+    flake_decompose(id, &parts);
+    return (int64_t)parts.unix_ms;
+}
+
+static bool is_wanted(const struct inventory_filter *filter, const char *file, enum inventory_kind kind,
+                      const struct segment_name *name)
+{
+    if (filter->file && strcmp(filter->file, file) != 0)
+        return false;
+    if (kind == INVENTORY_OTHER)
+        return !filter->table && filter->from_ms == INT64_MIN && filter->before_ms == INT64_MAX;
+    if (filter->table && strcmp(name->table, filter->table) != 0)
+        return false;
+    int64_t begun = time_of(name->id);
+    return begun >= filter->from_ms && begun < filter->before_ms;
 }
 
 static int add_file(void *arg, const struct spool_place *place, int dir, const char *file)
 {
     struct adding *adding = arg;
     struct segment_name name;
-    bool is_segment = segment_name_parse(file, &name) == NAME_OK;
-    if (adding->filter->table && (!is_segment || strcmp(name.table, adding->filter->table) != 0))
+    enum inventory_kind kind = inventory_read_name(file, &name);
+    if (!is_wanted(adding->filter, file, kind, &name))
         return 0;
     struct stat st;
     if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? 0 : -errno; /* it moved on */
     struct inventory_entry *entry = new_entry(adding->inventory);
-    if (!entry || set_place(entry, place) || !(entry->file = strdup(file))) {
-        if (entry)
-            free_entry(entry);
+    const struct inventory_folder *folder = intern(adding->inventory, place);
+    const char *copy = arena_text(&adding->inventory->arena, file);
+    if (!entry || !folder || !copy)
         return -ENOMEM;
-    }
-    entry->is_segment = is_segment;
-    entry->id = is_segment ? name.id : 0;
-    entry->bytes = st.st_size;
+    *entry = (struct inventory_entry){.id = kind == INVENTORY_OTHER ? 0 : name.id,
+                                      .bytes = st.st_size,
+                                      .folder = folder,
+                                      .file = copy,
+                                      .kind = kind};
     adding->inventory->count++;
-    return 0;
-}
-
-int inventory_parse(const char *word, struct inventory_words *words, struct err *err)
-{
-    const char *slash = strchr(word, '/');
-    size_t len = slash ? (size_t)(slash - word) : strlen(word);
-    const char *table = slash ? slash + 1 : NULL;
-    if (name_check(word, len) != NAME_OK)
-        return err_set(err, -EINVAL, "'%s': the database is %s: wants DB, DB/TABLE or a file", word,
-                       name_status_text(name_check(word, len)));
-    if (table && name_check(table, strlen(table)) != NAME_OK)
-        return err_set(err, -EINVAL, "'%s': the table is %s: wants DB, DB/TABLE or a file", word,
-                       name_status_text(name_check(table, strlen(table))));
-    snprintf(words->db, sizeof words->db, "%.*s", (int)len, word);
-    snprintf(words->table, sizeof words->table, "%s", table ? table : "");
-    words->filter = (struct inventory_filter){.db = words->db, .table = table ? words->table : NULL};
     return 0;
 }
 
@@ -91,13 +125,11 @@ int inventory_add(struct inventory *inventory, const struct spool *spool,
                   const struct inventory_filter *filter)
 {
     struct adding adding = {.inventory = inventory, .filter = filter};
-    char folder[NAME_FILE_MAX_BYTES + 1];
-    if (filter->db && name_encode(filter->db, folder, sizeof folder) != NAME_OK)
-        return 0; /* no folder can have that name */
     /* With the stream: what moves on meanwhile may be seen twice, but is not missed. */
     int rc = 0;
     for (size_t queue = 0; rc == 0 && queue < QUEUE_COUNT; queue++)
-        rc = spool_walk(spool, (enum spool_queue)queue, filter->db ? folder : NULL, add_file, &adding);
+        if (filter->queues & 1u << queue)
+            rc = spool_walk(spool, (enum spool_queue)queue, filter->folder, add_file, &adding);
     return rc;
 }
 
@@ -106,10 +138,10 @@ static int compare(const void *left, const void *right)
     const struct inventory_entry *a = left, *b = right;
     if (a->id != b->id)
         return a->id < b->id ? -1 : 1;
-    int order = strcmp(a->db, b->db);
+    int order = a->folder == b->folder ? 0 : strcmp(a->folder->db, b->folder->db);
     if (order == 0)
         order = strcmp(a->file, b->file);
-    return order ? order : (int)a->queue - (int)b->queue;
+    return order ? order : (int)a->folder->queue - (int)b->folder->queue;
 }
 
 void inventory_settle(struct inventory *inventory)
@@ -119,71 +151,133 @@ void inventory_settle(struct inventory *inventory)
     qsort(inventory->entries, inventory->count, sizeof *inventory->entries, compare);
     size_t kept = 1;
     for (size_t i = 1; i < inventory->count; i++) {
-        struct inventory_entry *last = &inventory->entries[kept - 1], *entry = &inventory->entries[i];
-        if (strcmp(last->file, entry->file) == 0 && strcmp(last->db, entry->db) == 0)
-            free_entry(entry);
-        else
+        const struct inventory_entry *last = &inventory->entries[kept - 1], *entry = &inventory->entries[i];
+        if (last->id != entry->id || strcmp(last->file, entry->file) != 0 ||
+            strcmp(last->folder->db, entry->folder->db) != 0)
             inventory->entries[kept++] = *entry;
     }
     inventory->count = kept;
 }
 
+static int compare_by_db(const void *left, const void *right)
+{
+    const struct inventory_entry *a = left, *b = right;
+    int order = a->folder == b->folder ? 0 : strcmp(a->folder->db, b->folder->db);
+    return order ? order : compare(a, b);
+}
+
+void inventory_order_by_db(struct inventory *inventory)
+{
+    if (inventory->count)
+        qsort(inventory->entries, inventory->count, sizeof *inventory->entries, compare_by_db);
+}
+
 void inventory_fini(struct inventory *inventory)
 {
-    for (size_t i = 0; i < inventory->count; i++)
-        free_entry(&inventory->entries[i]);
+    arena_fini(&inventory->arena);
     free(inventory->entries);
     *inventory = (struct inventory){0};
 }
 
+/* --- what is in it ------------------------------------------------------------------------------- */
+
+int64_t inventory_bytes(const struct inventory *inventory)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < inventory->count; i++)
+        total += inventory->entries[i].bytes;
+    return total;
+}
+
+int64_t inventory_time_ms(const struct inventory_entry *entry)
+{
+    return entry->id ? time_of(entry->id) : 0;
+}
+
 struct spool_place inventory_place(const struct inventory_entry *entry)
 {
-    struct spool_place place = spool_place(entry->queue, entry->db);
-    snprintf(place.group, sizeof place.group, "%s", entry->group);
+    struct spool_place place = spool_place(entry->folder->queue, entry->folder->db);
+    snprintf(place.group, sizeof place.group, "%s", entry->folder->group);
     return place;
 }
 
+const char *inventory_label(const struct inventory_entry *entry, char label[static INVENTORY_LABEL_BYTES])
+{
+    char text[SPOOL_PLACE_BYTES];
+    struct spool_place place = inventory_place(entry);
+    snprintf(label, INVENTORY_LABEL_BYTES, "%s/%s", spool_place_text(&place, text), entry->file);
+    return label;
+}
+
+const char *inventory_db(const struct inventory_folder *folder, char *db)
+{
+    if (name_decode(folder->db, strlen(folder->db), db, NAME_FILE_MAX_BYTES + 1) != NAME_OK)
+        snprintf(db, NAME_FILE_MAX_BYTES + 1, "%s", folder->db);
+    return db;
+}
+
+/* --- finding it again ---------------------------------------------------------------------------- */
+
 struct search {
-    struct inventory_entry *entry;
+    const char *db, *file;
+    struct spool_place found;
     int fd;
 };
 
-static int open_if_same(void *arg, const struct spool_place *place, int dir, const char *file)
+static int open_in(int dir, const char *file)
 {
-    struct search *search = arg;
-    if (strcmp(file, search->entry->file) != 0)
-        return 0;
-    search->fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (search->fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    int rc = set_place(search->entry, place);
-    if (rc) {
-        close(search->fd);
-        return rc;
-    }
-    return 1; /* found: ends the walk */
+    int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return fd < 0 ? -errno : fd;
 }
 
-static int open_at(const struct spool *spool, const struct inventory_entry *entry)
+static int open_at(const struct spool *spool, const struct spool_place *place, const char *file)
 {
-    struct spool_place place = inventory_place(entry);
-    int dir = spool_place_open(spool, &place, false);
+    int dir = spool_place_open(spool, place, false);
     if (dir < 0)
         return dir;
-    int fd = openat(dir, entry->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int rc = fd < 0 ? -errno : fd;
+    int fd = open_in(dir, file);
     close(dir);
-    return rc;
+    return fd;
 }
 
-int inventory_open(const struct spool *spool, struct inventory_entry *entry)
+/* Not 0 ends the walk: 1 is found, a negative errno is trouble. */
+static int open_in_group(void *arg, const struct spool_place *place, int dir)
 {
-    int fd = open_at(spool, entry);
-    struct search search = {.entry = entry, .fd = -1};
-    for (size_t queue = 0; fd == -ENOENT && queue < QUEUE_COUNT; queue++) {
-        int rc = spool_walk(spool, (enum spool_queue)queue, entry->db, open_if_same, &search);
-        if (rc)
-            fd = rc < 0 ? rc : search.fd;
+    struct search *search = arg;
+    if (strcmp(place->db, search->db) != 0)
+        return 0;
+    search->fd = open_in(dir, search->file);
+    search->found = *place;
+    return search->fd == -ENOENT ? 0 : search->fd < 0 ? search->fd : 1;
+}
+
+/* In the order of the stream, by name: a queue's folder is not read for it. */
+static int search_queue(const struct spool *spool, enum spool_queue queue, struct search *search)
+{
+    if (spool_queue_is_grouped(queue)) {
+        int rc = spool_walk_groups(spool, queue, open_in_group, search);
+        return rc == 1 ? search->fd : rc < 0 ? rc : -ENOENT;
     }
+    search->found = spool_place(queue, search->db);
+    return open_at(spool, &search->found, search->file);
+}
+
+int inventory_open(struct inventory *inventory, const struct spool *spool, struct inventory_entry *entry)
+{
+    struct spool_place place = inventory_place(entry);
+    int fd = open_at(spool, &place, entry->file);
+    if (fd != -ENOENT)
+        return fd;
+    struct search search = {.db = entry->folder->db, .file = entry->file};
+    for (size_t queue = 0; fd == -ENOENT && queue < QUEUE_COUNT; queue++)
+        fd = search_queue(spool, (enum spool_queue)queue, &search);
+    if (fd < 0)
+        return fd;
+    const struct inventory_folder *folder = intern(inventory, &search.found);
+    if (!folder) {
+        close(fd);
+        return -ENOMEM;
+    }
+    entry->folder = folder;
     return fd;
 }

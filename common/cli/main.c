@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/utsname.h>
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
@@ -17,34 +18,47 @@ static const struct conf_about about = {
         "Works while the programs run, and also when they do not: it reads the spool, which is the truth, "
         "and asks the "
         "programs that answer. It has no state of its own.\n\n"
-        "Commands:\n"
-        "    status                        programs, disk budget, and what waits in which queue\n"
-        "    ls [DB[/TABLE]] ...           segments, oldest first; --rows counts their rows\n"
-        "    cat DB[/TABLE]|FILE ...       the rows of all their segments, in every queue, oldest first\n"
-        "    verify [DB[/TABLE]|FILE] ...  check every block; --deep inflates them too; exit 1 if anything "
-        "is damaged\n"
-        "    count DB[/TABLE] ...          the rows that ADX has by now (asks the endpoint of --database)\n"
-        "    events                        what happens, as it happens, as JSON lines\n"
-        "    metrics                       all programs' metrics, as Prometheus reads them\n"
-        "    conf                          every key, its value, and where that comes from\n"
-        "    conf FILE --check             check a configuration file",
+        "Commands (SEGMENTS: DB, DB/TABLE, a segment's file name, or its path; --in, --older and --newer "
+        "select among them):\n"
+        "    status                    programs, disk budget, and what waits in which queue\n"
+        "    ls [SEGMENTS ...]         segments, oldest first; --rows counts their rows\n"
+        "    cat SEGMENTS ...          their rows, in every queue, oldest first; files outside the spool too\n"
+        "    verify [SEGMENTS ...]     check every block; --deep inflates them too; exit 1 if anything is damaged\n"
+        "    export SEGMENTS --to DIR  copy them out, checked, to DIR/DB/TABLE/FILE; never overwrites, and the spool\n"
+        "                              stays as it is; --joined: one gzip member each\n"
+        "    requeue SEGMENTS ...      from quarantine back into the pipeline, what is whole of it\n"
+        "    rm SEGMENTS ...           remove for good, from quarantine, or with --in sealed|upload --yes from there;\n"
+        "                              each removal is recorded in state/removed.jsonl before it happens\n"
+        "    count DB[/TABLE] ...      the rows that ADX has by now (asks the endpoint of --database)\n"
+        "    events                    what happens, as it happens, as JSON lines\n"
+        "    metrics                   all programs' metrics, as Prometheus reads them\n"
+        "    conf                      every key, its value, and where that comes from\n"
+        "    conf FILE --check         check a configuration file\n\n"
+        "export, requeue, rm: exit 1 when something was refused or left out, each with its reason on standard error. All "
+        "commands may be used while the programs run: what moves on meanwhile is found again, or passed over.",
     .examples = "    spillway --spool /var/spool/spillway status\n"
                 "    export SPILLWAY_SPOOL=/var/spool/spillway\n"
                 "    spillway cat Metrics/Cpu | head\n"
                 "    spillway ls --json Metrics | jq -s 'map(.bytes) | add'\n"
-                "    spillway verify --deep || echo damaged\n",
+                "    spillway verify --deep || echo damaged\n"
+                "    spillway requeue Metrics/Cpu            # once ADX takes such rows again\n"
+                "    spillway rm Metrics/Cpu --older 30d\n"
+                "    spillway export Metrics --to /mnt/backup --newer 1h\n",
 };
+
+enum access { NO_SPOOL, TO_LOOK, TO_WORK };
 
 struct command {
     const char *name;
     cli_command *run;
-    bool wants_spool;
+    enum access access;
 };
 
 static const struct command commands[] = {
-    {"status", cmd_status, true}, {"ls", cmd_ls, true},        {"cat", cmd_cat, true},
-    {"verify", cmd_verify, true}, {"conf", cmd_conf, false},   {"metrics", cmd_metrics, true},
-    {"events", cmd_events, true}, {"count", cmd_count, false},
+    {"status", cmd_status, TO_LOOK}, {"ls", cmd_ls, TO_LOOK},         {"cat", cmd_cat, TO_LOOK},
+    {"verify", cmd_verify, TO_LOOK}, {"export", cmd_export, TO_LOOK}, {"requeue", cmd_requeue, TO_WORK},
+    {"rm", cmd_rm, TO_WORK},         {"conf", cmd_conf, NO_SPOOL},    {"metrics", cmd_metrics, TO_LOOK},
+    {"events", cmd_events, TO_LOOK}, {"count", cmd_count, NO_SPOOL},
 };
 
 int cli_fail(int code, const char *format, ...)
@@ -66,14 +80,31 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+bool cli_said(const struct cli *cli, enum conf_id flag)
+{
+    return conf_flag(cli->conf, flag) && strcmp(conf_origin(cli->conf, flag), "flag") == 0;
+}
+
+/* An empty directory is not made into a spool by looking for segments in it. */
+static int open_spool(struct cli *cli, const char *path, enum access access, struct err *err)
+{
+    int rc = spool_open_readonly(&cli->spool, path, err);
+    if (rc || access == TO_LOOK)
+        return rc;
+    struct utsname host;
+    spool_close(&cli->spool);
+    return spool_open(&cli->spool, path, uname(&host) == 0 ? host.nodename : "localhost", err);
+}
+
 static int run_in_spool(struct cli *cli, const struct command *command)
 {
     struct err err;
     const char *path = conf_text(cli->conf, CONF_SPOOL);
     if (!path)
         return cli_fail(EXIT_USAGE, "--spool DIR (or SPILLWAY_SPOOL) is needed: which spool?");
-    if (spool_open_readonly(&cli->spool, path, &err))
-        return cli_fail(EXIT_USAGE, "%s", err.text);
+    int rc = open_spool(cli, path, command->access, &err);
+    if (rc)
+        return cli_fail(spool_exit_code(rc), "%s", err.text);
     int code = command->run(cli);
     spool_close(&cli->spool);
     return code;
@@ -90,7 +121,7 @@ static int run(const struct conf *conf)
         return cli_fail(EXIT_USAGE, "unknown command '%s': see spillway --help", cli.words[0]);
     cli.words++;
     cli.word_count--;
-    int code = command->wants_spool ? run_in_spool(&cli, command) : command->run(&cli);
+    int code = command->access != NO_SPOOL ? run_in_spool(&cli, command) : command->run(&cli);
     /* A reader that has gone away (| head) has what it wanted. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE)
         return cli_fail(EXIT_TROUBLE, "standard output cannot be written: %s", strerror(errno));

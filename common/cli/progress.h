@@ -1,5 +1,5 @@
-/* Progress of long work, for a person at a terminal: a line on stderr that is drawn anew some times a second. Silent when
- * stderr is not a terminal. One thread. */
+/* Progress of long work, for a person at a terminal: a line on stderr that is drawn anew some times a second.
+ * Silent when stderr is not a terminal. One thread. */
 #ifndef SPILLWAY_CLI_PROGRESS_H
 #define SPILLWAY_CLI_PROGRESS_H
 

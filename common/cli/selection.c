@@ -5,18 +5,77 @@
 #include <sys/stat.h>
 
 #include "common/cli/progress.h"
+#include "common/cli/words.h"
 
 struct selection {
+    struct cli *cli;
+    const struct selection_rules *rules;
+    struct inventory_filter flags;
+    struct inventory inventory;
+    uint64_t unmatched;
     selection_visit *visit;
     void *arg;
-    const char *progress_name;
 };
 
-static bool is_file(const char *word)
+/* --- gathering ----------------------------------------------------------------------------------- */
+
+/* Such a file is the caller's to visit, by its path. */
+static bool is_outside(const struct selection *selection, const char *word)
 {
     struct stat st;
-    return stat(word, &st) == 0 && S_ISREG(st.st_mode);
+    return selection->rules->takes_outside && stat(word, &st) == 0 && S_ISREG(st.st_mode) &&
+           !words_is_in_spool(selection->cli, word);
 }
+
+static int add(struct selection *selection, const struct inventory_filter *filter, struct err *err)
+{
+    int rc = inventory_add(&selection->inventory, &selection->cli->spool, filter);
+    return rc ? err_errno(err, rc, "spool %s: cannot be listed", selection->cli->spool.path) : 0;
+}
+
+static int add_word(struct selection *selection, const char *word, struct err *err)
+{
+    struct words words;
+    size_t before = selection->inventory.count;
+    int rc = words_read(selection->cli, word, &selection->flags, &words, err);
+    if (rc == 0)
+        rc = add(selection, &words.filter, err);
+    if (rc == 0 && selection->inventory.count == before) {
+        selection->unmatched++;
+        if (words.filter.file)
+            cli_fail(0, "%s: is not there", word);
+    }
+    return rc;
+}
+
+static int gather(struct selection *selection, struct err *err)
+{
+    struct cli *cli = selection->cli;
+    int rc = words_read_flags(cli, selection->rules->queues, &selection->flags, err);
+    bool is_all = !cli->word_count && (selection->rules->none_is_all || cli_said(cli, CONF_ALL_OF_IT));
+    if (rc == 0 && !cli->word_count && !is_all)
+        return err_set(err, -EINVAL, "of what? give DB, DB/TABLE or files, or --all");
+    if (rc == 0 && is_all)
+        rc = add(selection, &selection->flags, err);
+    for (size_t i = 0; rc == 0 && i < cli->word_count; i++)
+        if (!is_outside(selection, cli->words[i]))
+            rc = add_word(selection, cli->words[i], err);
+    inventory_settle(&selection->inventory);
+    return rc;
+}
+
+int selection_gather(struct cli *cli, const struct selection_rules *rules, struct inventory *inventory,
+                     uint64_t *unmatched, struct err *err)
+{
+    struct selection selection = {.cli = cli, .rules = rules};
+    int rc = gather(&selection, err);
+    *inventory = selection.inventory;
+    if (unmatched)
+        *unmatched = selection.unmatched;
+    return rc;
+}
+
+/* --- visiting ------------------------------------------------------------------------------------ */
 
 static int visit_path(const struct selection *selection, const char *path, struct err *err)
 {
@@ -28,15 +87,16 @@ static int visit_path(const struct selection *selection, const char *path, struc
     return rc;
 }
 
-static int visit_entry(struct cli *cli, const struct selection *selection, struct inventory_entry *entry,
+static int visit_entry(struct selection *selection, struct inventory_entry *entry, uint64_t *gone,
                        struct err *err)
 {
-    int fd = inventory_open(&cli->spool, entry);
-    if (fd == -ENOENT) /* uploaded, or removed, meanwhile */
+    char label[INVENTORY_LABEL_BYTES];
+    int fd = inventory_open(&selection->inventory, &selection->cli->spool, entry);
+    if (fd == -ENOENT) { /* uploaded, or removed, meanwhile */
+        *gone += 1;
         return 0;
-    char text[SPOOL_PLACE_BYTES], label[SPOOL_PLACE_BYTES + SPOOL_NAME_BYTES];
-    struct spool_place place = inventory_place(entry);
-    snprintf(label, sizeof label, "%s/%s", spool_place_text(&place, text), entry->file);
+    }
+    inventory_label(entry, label);
     if (fd < 0)
         return err_errno(err, fd, "%s: cannot be opened", label);
     int rc = selection->visit(selection->arg, fd, label, entry);
@@ -44,48 +104,35 @@ static int visit_entry(struct cli *cli, const struct selection *selection, struc
     return rc;
 }
 
-static int visit_inventory(struct cli *cli, const struct selection *selection, struct inventory *inventory,
-                           struct err *err)
+static int visit_inventory(struct selection *selection, uint64_t *gone, struct err *err)
 {
-    int64_t total = 0;
-    for (size_t i = 0; i < inventory->count; i++)
-        total += inventory->entries[i].bytes;
+    struct inventory *inventory = &selection->inventory;
+    const char *name = selection->rules->progress;
     struct progress progress;
-    if (selection->progress_name)
-        progress_begin(&progress, selection->progress_name, total);
+    if (name)
+        progress_begin(&progress, name, inventory_bytes(inventory));
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < inventory->count; i++) {
-        rc = visit_entry(cli, selection, &inventory->entries[i], err);
-        if (selection->progress_name)
+        rc = visit_entry(selection, &inventory->entries[i], gone, err);
+        if (name)
             progress_add(&progress, inventory->entries[i].bytes);
     }
-    if (selection->progress_name)
+    if (name)
         progress_end(&progress);
     return rc;
 }
 
-int selection_visit_all(struct cli *cli, bool none_is_all, const char *progress_name, selection_visit *visit,
-                        void *arg, struct err *err)
+int selection_visit_all(struct cli *cli, const struct selection_rules *rules, selection_visit *visit,
+                        void *arg, uint64_t *gone, struct err *err)
 {
-    static const struct inventory_filter any;
-    struct selection selection = {.visit = visit, .arg = arg, .progress_name = progress_name};
-    struct inventory inventory = {0};
-    int rc = 0;
-    if (!cli->word_count && !none_is_all)
-        return err_set(err, -EINVAL, "of what? give DB, DB/TABLE or files");
-    if (!cli->word_count && (rc = inventory_add(&inventory, &cli->spool, &any)) != 0)
-        err_errno(err, rc, "spool %s: cannot be listed", cli->spool.path);
-    for (size_t i = 0; rc == 0 && i < cli->word_count; i++) {
-        struct inventory_words words;
-        if (is_file(cli->words[i]))
+    struct selection selection = {.cli = cli, .rules = rules, .visit = visit, .arg = arg};
+    uint64_t ignored = 0;
+    int rc = gather(&selection, err);
+    for (size_t i = 0; rc == 0 && i < cli->word_count; i++)
+        if (is_outside(&selection, cli->words[i]))
             rc = visit_path(&selection, cli->words[i], err);
-        else if ((rc = inventory_parse(cli->words[i], &words, err)) == 0 &&
-                 (rc = inventory_add(&inventory, &cli->spool, &words.filter)) != 0)
-            err_errno(err, rc, "spool %s: cannot be listed", cli->spool.path);
-    }
-    inventory_settle(&inventory);
     if (rc == 0)
-        rc = visit_inventory(cli, &selection, &inventory, err);
-    inventory_fini(&inventory);
+        rc = visit_inventory(&selection, gone ? gone : &ignored, err);
+    inventory_fini(&selection.inventory);
     return rc;
 }

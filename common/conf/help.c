@@ -51,10 +51,12 @@ static const char common_flags[] =
     "    --check\n        Check the configuration and exit.\n"
     "    --help, --version, --man\n        Print this, the version, or the man page, and exit.\n";
 
-static const char exit_codes[] = "    0    done\n"
-                                 "    75   temporary: something is left, try again later\n"
-                                 "    100  wrong usage or configuration: restarting will not help\n"
-                                 "    111  temporary trouble: a supervisor should restart\n";
+static const char exit_codes[] =
+    "    0    done\n"
+    "    1    done, but for what is damaged or was refused: look into quarantine/\n"
+    "    75   temporary: something is left, try again later\n"
+    "    100  wrong usage or configuration: restarting will not help\n"
+    "    111  temporary trouble: a supervisor should restart\n";
 
 void conf_print_help(FILE *out, const struct conf_about *about)
 {

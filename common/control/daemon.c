@@ -281,18 +281,12 @@ static int open_signals(struct daemon_loop *loop)
     return loop->signal_fd < 0 || loop->wake_fd < 0 ? -errno : 0;
 }
 
-static int exit_code_of(int rc)
-{
-    return rc == -EINVAL || rc == -ENOENT || rc == -EACCES || rc == -EROFS || rc == -EPROTO || rc == -EBUSY
-               ? EXIT_USAGE
-               : EXIT_TROUBLE;
-}
-
 static int start(struct daemon *daemon, struct err *err)
 {
     struct daemon_loop *loop = daemon->loop;
     const char *program = loop->module->about->program;
     int rc = spool_open(&daemon->spool, conf_text(daemon->conf, CONF_SPOOL), daemon->instance, err);
+    daemon->spool.is_guarded = !conf_flag(daemon->conf, CONF_NO_GUARD);
     if (rc == 0)
         rc = spool_lock(&daemon->spool, program, err);
     if (rc == 0 && (rc = open_signals(loop)) != 0)
@@ -339,7 +333,7 @@ static int run(struct daemon *daemon)
     int code;
     if (rc) {
         log_error("cannot-start", log_s("cause", err.text));
-        code = exit_code_of(rc);
+        code = spool_exit_code(rc);
     } else {
         log_info("started", log_s("version", SPILLWAY_VERSION), log_n("pid", getpid()),
                  log_s("spool", daemon->spool.path), log_s("instance", daemon->instance));

@@ -11,13 +11,16 @@
 
 enum {
     BLOCK = 4096,
-    ANSWER_MS = 400,       /* an answer takes 0.2 ms; this long when diskguard is busy or away */
-    FAREWELL_MS = 150,     /* for what can be left unsaid */
-    BUSY_MS = 200,         /* who asks again within this gets twice as much */
-    CALM_MS = 1000,        /* who asks again after this gets half */
-    IDLE_MS = 3000,        /* who has not asked for this long gives back what it did not use meanwhile */
-    SPARE_MIN = 256 << 10, /* bytes asked for beyond the need */
+    ANSWER_MS = 400,      /* an answer takes 0.2 ms; this long when diskguard is busy or away */
+    FAREWELL_MS = 150,    /* for what can be left unsaid */
+    BUSY_MS = 200,        /* who asks again within this gets twice as much */
+    CALM_MS = 1000,       /* who asks again after this gets half */
+    SURPLUS_MS = 3000,    /* who has not asked for this long gives back what it did not use meanwhile */
+    IDLE_MS = 1000,       /* who did nothing for this long gives back all but what it must keep */
+    SPARE_MIN = 16 << 10, /* bytes asked for beyond the need */
+    SPARE_START = 256 << 10,
     SPARE_MAX = 16 << 20,
+    FILES_SPARE_MAX = 64,
     LEASES_MAX = 4096, /* open at a time in one process */
 };
 
@@ -25,12 +28,15 @@ struct lease {
     struct ctl_client *client; /* NULL: not guarded */
     char db[NAME_MAX * 4 + 8]; /* 1024 bytes are the longest name of ADX */
     uint64_t id, seq;
-    int64_t held;   /* may be negative for a moment, when a write took more than was taken for it */
-    int64_t known;  /* what diskguard surely counts as held; more may not be held, whatever is given back */
-    int64_t spare;  /* bytes to ask for beyond the need: follows the rate */
-    bool is_unsure; /* an answer was lost: diskguard may think that we hold more */
-    struct mono asked;  /* last message */
-    int64_t held_least; /* the least that was held since then: this much was not needed */
+    int64_t held;  /* may be negative for a moment, when a write took more than was taken for it */
+    int64_t known; /* what diskguard surely counts as held; more may not be held, whatever is given back */
+    int64_t spare; /* bytes to ask for beyond the need: follows the rate */
+    int64_t held_files, spare_files; /* the same of files */
+    bool is_unsure;                  /* an answer was lost: diskguard may think that we hold more */
+    struct mono asked;               /* last message */
+    struct mono asked_files;         /* last message that was for files */
+    struct mono touched;             /* last use */
+    int64_t held_least;              /* the least that was held since then: this much was not needed */
 };
 
 /* Numbers for the leases of this process, the smallest free one first: the successor of a lease whose
@@ -68,7 +74,8 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
     struct lease *lease = calloc(1, sizeof *lease);
     if (!lease)
         return err_set(err, -ENOMEM, "out of memory");
-    lease->spare = SPARE_MIN;
+    lease->spare = SPARE_START;
+    lease->touched = mono_now();
     snprintf(lease->db, sizeof lease->db, "%s", db);
     int rc = 0;
     if (guarded) {
@@ -90,13 +97,16 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
 }
 
 /* Say what is held and ask for more; what comes back is taken. */
-static int ask(struct lease *lease, const char *op, int64_t need, int64_t want, int timeout_ms,
+static int ask(struct lease *lease, const char *op, struct lease_request *state, int timeout_ms,
                struct err *err)
 {
     int64_t holding = lease->held > 0 ? lease->held : 0;
-    const struct lease_request state = {
-        .lease = lease->id, .seq = ++lease->seq, .holding = holding, .need = need, .want = want};
-    json_t *request = lease_request_build(op, lease->db, &state), *reply = NULL;
+    int64_t holding_files = lease->held_files > 0 ? lease->held_files : 0;
+    state->lease = lease->id;
+    state->seq = ++lease->seq;
+    state->holding = holding;
+    state->holding_files = holding_files;
+    json_t *request = lease_request_build(op, lease->db, state), *reply = NULL;
     if (!request)
         return err_set(err, -ENOMEM, "out of memory");
     int rc = ctl_client_ask(lease->client, request, timeout_ms, &reply, err);
@@ -104,13 +114,16 @@ static int ask(struct lease *lease, const char *op, int64_t need, int64_t want, 
     lease->known = holding;
     if (rc == 0) {
         int64_t granted = message_number(reply, "granted", 0);
+        int64_t files = message_number(reply, "granted_files", 0);
         lease->held = holding + (granted <= LEASE_BYTES_MAX ? granted : 0);
+        lease->held_files = holding_files + (files <= LEASE_FILES_MAX ? files : 0);
         lease->known = lease->held;
         lease->asked = mono_now();
         lease->held_least = lease->held;
     } else if (rc == -EREMOTEIO) {
         /* It has heard what we hold; a refusal is an answer like any other. */
         lease->held = holding;
+        lease->held_files = holding_files;
         rc = strcmp(message_text(reply, "code", ""), "full") == 0 ? -EDQUOT : -EPROTO;
     } else if (rc == -ETIMEDOUT || rc == -EIO) {
         rc = -ENOTCONN;
@@ -129,39 +142,98 @@ static void follow_rate(struct lease *lease)
         lease->spare /= 2;
 }
 
-int lease_take(struct lease *lease, int64_t bytes, struct err *err)
+static void follow_rate_of_files(struct lease *lease)
 {
-    if (!lease->client || lease->held >= bytes)
+    int64_t since_ms = mono_since_ms(lease->asked_files);
+    if (since_ms < BUSY_MS && lease->spare_files < FILES_SPARE_MAX)
+        lease->spare_files = lease->spare_files ? lease->spare_files * 2 : 1;
+    else if (since_ms > CALM_MS)
+        lease->spare_files /= 2;
+    lease->asked_files = mono_now();
+}
+
+static int take(struct lease *lease, int64_t bytes, int64_t files, struct err *err)
+{
+    lease->touched = mono_now();
+    if (!lease->client || (lease->held >= bytes && lease->held_files >= files))
         return 0;
     if (bytes > LEASE_BYTES_MAX - SPARE_MAX)
         return err_set(err, -EDQUOT, "a write of %lld bytes is beyond any disk budget", (long long)bytes);
-    follow_rate(lease);
-    int rc = ask(lease, "lease", bytes, bytes + lease->spare, ANSWER_MS, err);
-    if (rc == 0 && lease->held < bytes)
+    struct lease_request wish = {.need = bytes, .want = bytes, .need_files = files, .want_files = files};
+    if (lease->held < bytes) {
+        follow_rate(lease);
+        wish.want += lease->spare;
+    }
+    if (lease->held_files < files) {
+        follow_rate_of_files(lease);
+        wish.want_files += lease->spare_files;
+    }
+    int rc = ask(lease, "lease", &wish, ANSWER_MS, err);
+    if (rc == 0 && (lease->held < bytes || lease->held_files < files))
         rc = err_set(err, -EPROTO, "diskguard: granted less than it was asked for");
     return rc;
 }
 
+int lease_take(struct lease *lease, int64_t bytes, struct err *err)
+{
+    return take(lease, bytes, 0, err);
+}
+
+int lease_take_file(struct lease *lease, int64_t bytes, struct err *err)
+{
+    return take(lease, bytes, 1, err);
+}
+
+void lease_use_file(struct lease *lease)
+{
+    lease->touched = mono_now();
+    lease->held_files--;
+}
+
+static bool holds_more(const struct lease *lease, int64_t keep)
+{
+    return lease->held > keep || lease->held_files > 0 || lease->is_unsure;
+}
+
 void lease_settle(struct lease *lease, int64_t keep)
 {
-    if (!lease->client || (lease->held <= keep && !lease->is_unsure) ||
-        !ctl_client_is_connected(lease->client))
+    if (!lease->client || !holds_more(lease, keep) || !ctl_client_is_connected(lease->client))
         return;
     int64_t held = lease->held;
+    struct lease_request nothing = {0};
     lease->held = held > keep ? keep : held;
+    lease->held_files = 0;
     /* When this gets lost, we do not hold it any more all the same; the next message says so again. */
-    (void)ask(lease, "settle", 0, 0, FAREWELL_MS, NULL);
+    (void)ask(lease, "settle", &nothing, FAREWELL_MS, NULL);
+}
+
+struct mono lease_due(const struct lease *lease, int64_t keep)
+{
+    if (!lease->client || !holds_more(lease, keep))
+        return (struct mono){INT64_MAX};
+    return (struct mono){lease->touched.ns + (int64_t)IDLE_MS * 1000000};
+}
+
+void lease_tick(struct lease *lease, int64_t keep)
+{
+    if (!mono_is_past(lease_due(lease, keep)))
+        return;
+    lease->touched = mono_now(); /* without a connection: again later */
+    lease->spare = SPARE_MIN;
+    lease->spare_files = 0;
+    lease_settle(lease, keep);
 }
 
 void lease_use(struct lease *lease, int64_t bytes)
 {
+    lease->touched = mono_now();
     lease->held -= bytes;
     /* Bytes that diskguard has heard of are its own to find deleted. */
     if (lease->client && lease->held > lease->known)
         lease->held = lease->known;
     if (lease->held < lease->held_least)
         lease->held_least = lease->held;
-    if (!lease->client || mono_since_ms(lease->asked) < IDLE_MS)
+    if (!lease->client || mono_since_ms(lease->asked) < SURPLUS_MS)
         return;
     if (lease->held_least > SPARE_MIN || lease->is_unsure) {
         lease->spare = SPARE_MIN;

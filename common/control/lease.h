@@ -1,9 +1,13 @@
 /* A writer's side of the disk budget (house.md §4): it asks diskguard for bytes before it writes them.
  *
  *     lease_open(&lease, &spool, "Metrics", &err);
+ *     rc = lease_take_file(lease, worst_case_bytes, &err);   // before a segment file is made
+ *     ... create it ...
+ *     lease_use_file(lease);                                  // at once
  *     rc = lease_take(lease, worst_case_bytes, &err);        // before a write
  *     ... write; grown = allocated bytes after - before ...
  *     lease_use(lease, grown);                                // after it
+ *     lease_tick(lease, keep);                                // whenever lease_due(lease, keep) is past
  *     lease_close(lease);                                     // gives the rest back
  *
  * Bytes are bytes allocated on disk (st_blocks * 512), not lengths. Each message to diskguard carries all
@@ -16,6 +20,7 @@
 
 #include <stdint.h>
 
+#include "common/base/clock.h"
 #include "common/spool/spool.h"
 
 struct lease;
@@ -30,12 +35,26 @@ NODISCARD int lease_open(struct lease **lease, const struct spool *spool, const 
  * version). Waits at most some hundred milliseconds. What was held stays held either way. */
 NODISCARD int lease_take(struct lease *lease, int64_t bytes, struct err *err);
 
+/* The same, and the right to make one segment file more (max-segment-count; a file counts from its creation
+ * in any queue on, .bad ones too; renaming is free). */
+NODISCARD int lease_take_file(struct lease *lease, int64_t bytes, struct err *err);
+
+/* One segment file was made. (When it is removed again, diskguard's scans find that.) */
+void lease_use_file(struct lease *lease);
+
 /* `bytes` of what is held are on disk now (or, negative: were given back to the file system; they are held
  * again as far as diskguard has not heard of them yet, the rest its scans find). Now and then, when little of
  * it was needed lately, gives some back: waits as lease_settle() does. */
 void lease_use(struct lease *lease, int64_t bytes);
 
-/* Give back what is held above `keep` bytes: an idle writer holds next to nothing. Waits 150 ms at most. */
+/* An idle writer holds next to nothing: when nothing was taken or used for a second, lease_tick() gives back
+ * what is held above `keep` bytes (what sealing the open files may need), and all files. lease_due(): when it
+ * has something to do; far away when it has not. lease_tick() may be called at any time, and waits as
+ * lease_settle() does. */
+struct mono lease_due(const struct lease *lease, int64_t keep);
+void lease_tick(struct lease *lease, int64_t keep);
+
+/* Give back what is held above `keep` bytes, and all files, now. Waits 150 ms at most. */
 void lease_settle(struct lease *lease, int64_t keep);
 
 /* Give all of it back and free. */

@@ -81,8 +81,9 @@ static json_t *answer(const struct ctl_server *server, nng_msg *msg)
 {
     nng_pipe pipe = nng_msg_get_pipe(msg);
     uint64_t uid = UINT64_MAX, pid = 0;
-    (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid);
-    (void)nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid);
+    if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) ||
+        nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid))
+        return message_refusal("gone", "you have left already"); /* and nobody can say who that was */
     if (uid != geteuid() && uid != 0) {
         log_warn("request-refused", log_u("uid", uid), log_u("pid", pid),
                  log_s("cause", "another user's process"));

@@ -56,6 +56,12 @@ int recompress_add(struct recompress *r, const struct member *member, const void
     return 0;
 }
 
+void recompress_clear(struct recompress *r)
+{
+    r->raw_bytes = 0;
+    r->rows = 0;
+}
+
 int recompress_flush(struct recompress *r, const void **data, struct join_block *block)
 {
     size_t bytes;

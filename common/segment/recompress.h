@@ -39,6 +39,9 @@ bool recompress_wants(const struct member *member);
  * wanted). */
 NODISCARD int recompress_add(struct recompress *r, const struct member *member, const void *payload);
 
+/* Forget what is gathered. */
+void recompress_clear(struct recompress *r);
+
 /* Deflate what is gathered. *data (in r, until the next call) and *block (offset and source 0: the caller's
  * to set) describe it; block->raw_bytes 0: nothing was gathered. 0, or as codec_deflate(). */
 NODISCARD int recompress_flush(struct recompress *r, const void **data, struct join_block *block);

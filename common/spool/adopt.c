@@ -1,37 +1,17 @@
-#include "common/spool/adopt.h"
+#include "common/spool/adopt_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <sys/stat.h>
 
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/control/lease.h"
-#include "common/segment/flake.h"
 #include "common/spool/lock.h"
 #include "common/spool/names.h"
-#include "common/spool/origin.h"
-#include "common/spool/place.h"
 #include "common/spool/reader.h"
 #include "common/spool/salvage.h"
 #include "common/spool/writer.h"
-
-struct adoption {
-    struct spool *spool;
-    const struct adopt_options *options;
-    struct adopt_result *result;
-    struct spool_place active, sealed; /* of the database in hand */
-    int dir;                           /* its folder in active/ */
-};
-
-/* One file of active/, open and locked by us. */
-struct orphan {
-    const char *file;
-    int fd;
-    struct scan_summary found;
-};
 
 static bool has_suffix(const char *text, const char *suffix)
 {
@@ -39,8 +19,7 @@ static bool has_suffix(const char *text, const char *suffix)
     return len > end && strcmp(text + len - end, suffix) == 0;
 }
 
-/* It stays where it is, for the next start. */
-static int leave(const struct adoption *a, const char *file, int rc, const char *operation)
+int adopt_leave(const struct adoption *a, const char *file, int rc, const char *operation)
 {
     a->result->left++;
     log_warn("orphan-left", log_s("db", a->active.db), log_s("file", file), log_s("operation", operation),
@@ -88,18 +67,18 @@ static int cut_tail(const struct adoption *a, const struct orphan *orphan)
     return 0;
 }
 
-static int quarantine(const struct adoption *a, const char *file, json_t *why)
+int adopt_quarantine(const struct adoption *a, const char *file, json_t *why)
 {
     int rc = why ? spool_quarantine(a->spool, &a->active, file, why) : -ENOMEM;
     json_decref(why);
     if (rc)
-        return leave(a, file, rc, "quarantine");
+        return adopt_leave(a, file, rc, "quarantine");
     a->result->quarantined++;
     log_warn("orphan-quarantined", log_s("db", a->active.db), log_s("file", file));
     return 0;
 }
 
-static json_t *describe(const struct scan_summary *found, const char *reason)
+json_t *adopt_describe(const struct scan_summary *found, const char *reason)
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "reason", reason, "valid_rows",
                      (json_int_t)found->rows, "valid_blocks", (json_int_t)found->blocks, "damaged_bytes",
@@ -108,7 +87,7 @@ static json_t *describe(const struct scan_summary *found, const char *reason)
                      (json_int_t)found->damage_offset, "damage", member_status_word(found->damage_status));
 }
 
-static int note_sealed(const struct adoption *a, const struct orphan *orphan)
+int adopt_note_sealed(const struct adoption *a, const struct orphan *orphan)
 {
     a->result->sealed++;
     a->result->rows += orphan->found.rows;
@@ -121,126 +100,24 @@ static int seal(const struct adoption *a, const struct orphan *orphan)
 {
     int rc = cut_tail(a, orphan);
     if (rc)
-        return leave(a, orphan->file, rc, "truncate");
+        return adopt_leave(a, orphan->file, rc, "truncate");
     rc = spool_move(a->spool, &a->active, orphan->file, &a->sealed, a->options->durable);
     crash_point("adopt:after-rename");
     if (rc == -EEXIST)
-        return quarantine(a, orphan->file,
-                          describe(&orphan->found, "sealed/ has a segment of this name already"));
-    return rc ? leave(a, orphan->file, rc, "rename") : note_sealed(a, orphan);
+        return adopt_quarantine(a, orphan->file,
+                                adopt_describe(&orphan->found, "sealed/ has a segment of this name already"));
+    return rc ? adopt_leave(a, orphan->file, rc, "rename") : adopt_note_sealed(a, orphan);
 }
 
 static int remove_empty(const struct adoption *a, const char *file)
 {
     if (unlinkat(a->dir, file, 0) != 0)
-        return leave(a, file, -errno, "unlink");
+        return adopt_leave(a, file, -errno, "unlink");
     crash_point("adopt:after-unlink");
     a->result->removed++;
     log_info("orphan-removed", log_s("db", a->active.db), log_s("file", file),
              log_s("reason", "no rows in it"));
     return 0;
-}
-
-/* --- damage -------------------------------------------------------------------------------------- */
-
-/* A head for a copy whose original has lost its own: what the file's name tells. The schema's text is gone,
- * its hash stays in the file's name. */
-static int encode_lost_head(const struct adoption *a, const char *file, uint8_t *head, size_t *bytes)
-{
-    char db[NAME_FILE_MAX_BYTES + 1];
-    struct segment_name name;
-    struct segment_origin origin;
-    struct err err;
-    if (segment_name_parse(file, &name) != NAME_OK ||
-        name_decode(a->active.db, strlen(a->active.db), db, sizeof db))
-        return -EINVAL;
-    int rc = origin_init(&origin, db, name.table, NULL, name.format, "", &err);
-    if (rc)
-        return rc;
-    rc = origin_encode_head(&origin, name.id, head, bytes);
-    origin_fini(&origin);
-    return rc;
-}
-
-/* Room for the copy: the only thing in adoption that takes more than it gives. */
-static int take_room(const struct adoption *a, int64_t bytes, struct lease **lease, struct err *err)
-{
-    char db[NAME_FILE_MAX_BYTES + 1];
-    if (name_decode(a->active.db, strlen(a->active.db), db, sizeof db) != NAME_OK)
-        return err_set(err, -EINVAL, "the folder's name is not that of a database");
-    int rc = lease_open(lease, a->spool, db, a->options->guarded, err);
-    if (rc)
-        return rc;
-    rc = lease_take(*lease, lease_cost(bytes) + WRITER_SEAL_BYTES, err);
-    if (rc) {
-        lease_close(*lease);
-        *lease = NULL;
-    }
-    return rc;
-}
-
-static int copy_valid(const struct adoption *a, const struct orphan *orphan, struct scan_summary *copied)
-{
-    struct err err;
-    struct stat st;
-    int copy;
-    size_t head_bytes;
-    struct lease *lease = NULL;
-    uint8_t *head = malloc(ORIGIN_HEAD_MAX);
-    int rc = head ? encode_lost_head(a, orphan->file, head, &head_bytes) : -ENOMEM;
-    if (rc == 0)
-        rc = take_room(a, (int64_t)(orphan->found.valid_bytes + head_bytes), &lease, &err);
-    if (rc == 0)
-        rc = salvage_copy(a->dir, orphan->file, orphan->fd, head, head_bytes, &copy, copied, &err);
-    if (rc == 0) {
-        if (fstat(copy, &st) == 0)
-            lease_use(lease, (int64_t)st.st_blocks * 512);
-    }
-    lease_close(lease);
-    free(head);
-    return rc ? rc : copy;
-}
-
-/* The last step of a salvage: the complete copy, whose original is in quarantine, goes to sealed/. */
-static int move_copy(const struct adoption *a, const char *file)
-{
-    char copy[SPOOL_NAME_BYTES];
-    salvage_name(file, copy);
-    int to = spool_place_open(a->spool, &a->sealed, true);
-    if (to < 0)
-        return to;
-    int rc = renameat2(a->dir, copy, to, file, RENAME_NOREPLACE) == 0 ? 0 : -errno;
-    crash_point("salvage:after-rename");
-    if (rc == 0)
-        rc = file_sync_dir(to);
-    if (rc == 0)
-        rc = file_sync_dir(a->dir);
-    close(to);
-    return rc;
-}
-
-static int salvage(const struct adoption *a, const struct orphan *orphan)
-{
-    struct scan_summary copied;
-    int copy = copy_valid(a, orphan, &copied);
-    if (copy < 0)
-        return leave(a, orphan->file, copy, "salvage");
-    json_t *why = describe(&orphan->found, "damaged");
-    json_object_set_new(why, "salvaged",
-                        json_string("its valid rows are in a segment of the same name that went to sealed/"));
-    uint64_t quarantined = a->result->quarantined;
-    int rc = quarantine(a, orphan->file, why);
-    crash_point("salvage:after-quarantine");
-    if (rc == 0 && a->result->quarantined > quarantined) {
-        rc = move_copy(a, orphan->file);
-        if (rc)
-            rc = leave(a, orphan->file, rc, "rename the salvaged copy");
-        else
-            rc = note_sealed(a, &(struct orphan){.file = orphan->file, .found = copied});
-        a->result->salvaged += rc == 0;
-    }
-    close(copy);
-    return rc;
 }
 
 /* --- one file ------------------------------------------------------------------------------------ */
@@ -273,19 +150,21 @@ static int adopt_rows(const struct adoption *a, struct orphan *orphan)
     struct err err;
     struct segment_name name;
     if (segment_name_parse(orphan->file, &name) != NAME_OK)
-        return quarantine(a, orphan->file, json_pack("{s:s}", "reason", "its name is not that of a segment"));
+        return adopt_quarantine(a, orphan->file,
+                                json_pack("{s:s}", "reason", "its name is not that of a segment"));
     int rc = examine(a, orphan, NULL, &err);
     if (rc)
-        return leave(a, orphan->file, rc, "read");
+        return adopt_leave(a, orphan->file, rc, "read");
     if (orphan->found.damaged_bytes == 0 && (rc = drop_unfinished_copy(a, orphan->file)) != 0)
-        return leave(a, orphan->file, rc, "unlink an unfinished copy");
+        return adopt_leave(a, orphan->file, rc, "unlink an unfinished copy");
     if (is_mystery(orphan))
-        return quarantine(a, orphan->file, describe(&orphan->found, "no valid block in it"));
+        return adopt_quarantine(a, orphan->file, adopt_describe(&orphan->found, "no valid block in it"));
     if (orphan->found.rows == 0 && orphan->found.damaged_bytes == 0)
         return remove_empty(a, orphan->file);
     if (orphan->found.rows == 0)
-        return quarantine(a, orphan->file, describe(&orphan->found, "damaged, and no rows are left in it"));
-    return orphan->found.damaged_bytes > 0 ? salvage(a, orphan) : seal(a, orphan);
+        return adopt_quarantine(a, orphan->file,
+                                adopt_describe(&orphan->found, "damaged, and no rows are left in it"));
+    return orphan->found.damaged_bytes > 0 ? adopt_salvage(a, orphan) : seal(a, orphan);
 }
 
 /* Refused rows whose walwriter died: to quarantine, under their segment's name. A .why that is there already
@@ -301,7 +180,7 @@ static int move_refused(const struct adoption *a, const struct orphan *orphan, c
     int rc = 0;
     if (faccessat(to, name, F_OK, 0) != 0) {
         json_t *why =
-            describe(&orphan->found, "rows that walwriter refused; it died before it could say more");
+            adopt_describe(&orphan->found, "rows that walwriter refused; it died before it could say more");
         rc = why ? spool_write_why(a->spool, a->active.db, file, why) : -ENOMEM;
         json_decref(why);
     }
@@ -323,7 +202,7 @@ static int adopt_refused(const struct adoption *a, struct orphan *orphan)
              orphan->file);
     int rc = examine(a, orphan, NULL, &err);
     if (rc)
-        return leave(a, orphan->file, rc, "read");
+        return adopt_leave(a, orphan->file, rc, "read");
     if (orphan->found.rows == 0 && orphan->found.damaged_bytes == 0 && !is_mystery(orphan))
         return remove_empty(a, orphan->file);
     rc = drop_unfinished_copy(a, orphan->file);
@@ -332,7 +211,7 @@ static int adopt_refused(const struct adoption *a, struct orphan *orphan)
     if (rc == 0)
         rc = move_refused(a, orphan, file);
     if (rc)
-        return leave(a, orphan->file, rc, "move to quarantine");
+        return adopt_leave(a, orphan->file, rc, "move to quarantine");
     a->result->quarantined++;
     log_info("adopted-refused", log_s("db", a->active.db), log_s("file", file),
              log_u("rows", orphan->found.rows));
@@ -350,31 +229,61 @@ static int adopt_copy(const struct adoption *a, struct orphan *orphan)
         return 0; /* whoever adopts the original removes it or writes it anew */
     int rc = examine(a, orphan, NULL, &err);
     if (rc)
-        return leave(a, orphan->file, rc, "read");
+        return adopt_leave(a, orphan->file, rc, "read");
     if (orphan->found.rows == 0)
         return remove_empty(a, orphan->file);
     rc = cut_tail(a, orphan);
     if (rc == 0)
-        rc = move_copy(a, file);
+        rc = adopt_move_copy(a, file);
     if (rc)
-        return leave(a, orphan->file, rc, "rename the salvaged copy");
+        return adopt_leave(a, orphan->file, rc, "rename the salvaged copy");
     a->result->salvaged++;
-    return note_sealed(a, &(struct orphan){.file = file, .found = orphan->found});
+    return adopt_note_sealed(a, &(struct orphan){.file = file, .found = orphan->found});
 }
 
-static int adopt_file(const struct adoption *a, const char *file,
-                      int (*adopt)(const struct adoption *, struct orphan *))
+typedef int adopter(const struct adoption *a, struct orphan *orphan);
+
+static int adopt_file(const struct adoption *a, const char *file, adopter *adopt)
 {
     struct orphan orphan = {.file = file};
     int rc = take(a, file, &orphan.fd);
     if (rc)
-        return rc < 0 ? leave(a, file, rc, "open") : 0;
+        return rc < 0 ? adopt_leave(a, file, rc, "open") : 0;
     rc = adopt(a, &orphan);
     close(orphan.fd);
     return rc;
 }
 
+/* A body that was being received when its receiver died: it was not answered, so nothing of it is kept. */
+static int remove_part(const struct adoption *a, struct orphan *orphan)
+{
+    int rc = drop_unfinished_copy(a, orphan->file);
+    return rc ? adopt_leave(a, orphan->file, rc, "unlink an unfinished copy") : remove_empty(a, orphan->file);
+}
+
 /* --- all of them --------------------------------------------------------------------------------- */
+
+static bool is_to_be_left(const struct adoption *a, const char *file)
+{
+    const struct adopt_options *options = a->options;
+    if (options->is_owner)
+        return options->is_own && options->is_own(options->arg, a->active.db, file);
+    return lock_active_is_taken(a->spool);
+}
+
+static int adopt_original(const struct adoption *a, const char *file)
+{
+    static const struct {
+        const char *suffix;
+        adopter *adopt;
+    } kinds[] = {{".gz", adopt_rows},
+                 {".gz" WRITER_BAD_SUFFIX, adopt_refused},
+                 {".gz" WRITER_PART_SUFFIX, remove_part}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (file[0] != '.' && has_suffix(file, kinds[i].suffix) && !is_to_be_left(a, file))
+            return adopt_file(a, file, kinds[i].adopt);
+    return 0;
+}
 
 /* Originals first: what becomes of them decides what a copy means. */
 static int adopt_folder(struct adoption *a, const char *db_folder)
@@ -384,14 +293,11 @@ static int adopt_folder(struct adoption *a, const char *db_folder)
     a->sealed = spool_place(QUEUE_SEALED, db_folder);
     a->dir = spool_place_open(a->spool, &a->active, false);
     if (a->dir < 0)
-        return a->dir == -ENOENT || a->dir == -ENOTDIR ? 0 : leave(a, db_folder, a->dir, "open the folder");
+        return a->dir == -ENOENT || a->dir == -ENOTDIR ? 0
+                                                       : adopt_leave(a, db_folder, a->dir, "open the folder");
     int rc = names_read(a->dir, &names);
-    for (size_t i = 0; rc == 0 && i < names.count; i++) {
-        if (names.list[i][0] != '.' && has_suffix(names.list[i], ".gz"))
-            rc = adopt_file(a, names.list[i], adopt_rows);
-        else if (names.list[i][0] != '.' && has_suffix(names.list[i], ".gz" WRITER_BAD_SUFFIX))
-            rc = adopt_file(a, names.list[i], adopt_refused);
-    }
+    for (size_t i = 0; rc == 0 && i < names.count; i++)
+        rc = adopt_original(a, names.list[i]);
     for (size_t i = 0; rc == 0 && i < names.count; i++)
         if (names.list[i][0] == '.' && has_suffix(names.list[i], ".gz" SALVAGE_SUFFIX))
             rc = adopt_file(a, names.list[i], adopt_copy);

@@ -1,13 +1,15 @@
 /* Adoption: what writers that died have left in active/ becomes sealed segments, and nothing of it is lost.
  *
  * For each file of active/ that nobody has locked (INTERNALS.md has the crash table):
- *     whole, or with a torn tail      the tail is cut off; to sealed/
- *     damaged elsewhere               its valid members go to sealed/ under the same name, the original to
- * quarantine/ no rows                         removed refused rows (.bad)             to quarantine/ cannot
- * be opened or read        left where it is, and logged: the next start tries again
+ *     whole, or with a torn tail   the tail is cut off; to sealed/
+ *     damaged elsewhere            its valid members go to sealed/ under the same name, the original to
+ * quarantine/ no rows                      removed refused rows (.bad)          to quarantine/ half a body
+ * (.part)          removed: it was never answered cannot be opened or read     left where it is, and logged:
+ * the next start tries again
  *
  * Any number of processes may adopt at the same time, beside any number of writers: the lock decides. A
- * process that is killed at any point leaves what the next adoption finishes. */
+ * process that is killed at any point leaves what the next adoption finishes. While a receiver daemon has the
+ * lock of active/ (lock.h), only it adopts. */
 #ifndef SPILLWAY_SPOOL_ADOPT_H
 #define SPILLWAY_SPOOL_ADOPT_H
 
@@ -29,6 +31,12 @@ struct adopt_result {
 struct adopt_options {
     bool durable; /* --sync is not never: what gets sealed is durable */
     bool guarded; /* copies need room from diskguard */
+
+    /* We have the lock of active/; is_own (NULL: none is) tells of a file there whether it is one of ours
+     * that is only parked. */
+    bool is_owner;
+    bool (*is_own)(void *arg, const char *db_folder, const char *file);
+    void *arg;
 };
 
 /* Adopt all there is. Files that cannot be dealt with are counted, not an error: negative errno only when

@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/exit.h"
 #include "common/base/file.h"
 #include "common/segment/flake.h"
 
@@ -95,8 +96,10 @@ static int create_meta(const struct spool *spool, struct err *err)
     wall_format(wall_now_ms(), now);
     int len = snprintf(text, sizeof text, "{\"format\":%d,\"created\":\"%s\"}\n", SPOOL_FORMAT, now);
     int rc = file_replace(spool->fd, meta_name, text, (size_t)len);
-    return rc ? err_errno(err, rc, "spool %s: cannot be written: make it a directory of this user on a writable file system",
-                          spool->path)
+    return rc ? err_errno(
+                    err, rc,
+                    "spool %s: cannot be written: make it a directory of this user on a writable file system",
+                    spool->path)
               : 0;
 }
 
@@ -118,7 +121,7 @@ static int load_meta(const struct spool *spool, bool *is_fresh, struct err *err)
 }
 static int open_root(struct spool *spool, const char *path, struct err *err)
 {
-    *spool = (struct spool){.fd = -1, .run = -1, .state = -1};
+    *spool = (struct spool){.fd = -1, .run = -1, .state = -1, .is_guarded = true};
     for (size_t i = 0; i < QUEUE_COUNT; i++)
         spool->queues[i] = -1;
     snprintf(spool->path, sizeof spool->path, "%s", path);
@@ -200,6 +203,28 @@ static unsigned host_bits(const char *instance)
     return (hash ^ hash >> 10 ^ hash >> 20) & 1023;
 }
 
+static void sweep(const struct spool *spool)
+{
+    int quarantine = spool->queues[QUEUE_QUARANTINE];
+    int fd = openat(quarantine, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    file_sweep(spool->fd);
+    file_sweep(spool->state);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        int db = entry->d_name[0] == '.'
+                     ? -1
+                     : openat(quarantine, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (db < 0)
+            continue;
+        file_sweep(db);
+        close(db);
+    }
+    if (list)
+        closedir(list);
+    else if (fd >= 0)
+        close(fd);
+}
+
 int spool_open(struct spool *spool, const char *path, const char *instance, struct err *err)
 {
     bool is_fresh = false;
@@ -214,6 +239,8 @@ int spool_open(struct spool *spool, const char *path, const char *instance, stru
         rc = err_errno(err, -errno, "spool %s: run/ cannot be made private", spool->path);
     if (rc == 0)
         rc = map_ids(spool, err);
+    if (rc == 0)
+        sweep(spool);
     if (rc == 0 && is_fresh)
         rc = create_meta(spool, err);
     spool->host = host_bits(instance);
@@ -256,6 +283,14 @@ void spool_close(struct spool *spool)
     spool->last_id = NULL;
 }
 
+int spool_exit_code(int rc)
+{
+    return rc == -EINVAL || rc == -ENOENT || rc == -ENOTDIR || rc == -EACCES || rc == -EROFS ||
+                   rc == -EPROTO || rc == -EBUSY
+               ? EXIT_USAGE
+               : EXIT_TROUBLE;
+}
+
 uint64_t spool_next_id(struct spool *spool)
 {
     _Atomic uint64_t *shared = (_Atomic uint64_t *)(void *)spool->last_id;
@@ -274,6 +309,11 @@ int spool_lock(struct spool *spool, const char *program, struct err *err)
     if (fd < 0)
         return err_errno(err, -errno, "spool %s: run/%s cannot be opened", spool->path, name);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int rc = -errno;
+        if (rc != -EWOULDBLOCK) {
+            close(fd);
+            return err_errno(err, rc, "spool %s: run/%s cannot be locked", spool->path, name);
+        }
         ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
         holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
         close(fd);

@@ -43,19 +43,24 @@ struct spool {
     int run, state;          /* of the folders so called; -1 in a spool opened for reading that lacks them */
     int queues[QUEUE_COUNT]; /* likewise */
     char path[PATH_MAX];     /* absolute */
+    bool is_guarded;         /* copies made in it want room from diskguard; set false for --no-guard */
     uint64_t *last_id;       /* shared by all processes of the spool; NULL when opened for reading */
     unsigned host;           /* 0..1023, from the instance's name: part of each id */
 };
 
 /* Open to work in it. An empty directory is made into a spool. `instance` names this instance.
  * -ENOENT missing, -EACCES / -EROFS not writable, -EINVAL something else's directory, -EPROTO of another
- * format: each with a text that says what to do. The caller's exit code is EXIT_USAGE. */
+ * format: each with a text that says what to do. spool_exit_code() says how to end. */
 NODISCARD int spool_open(struct spool *spool, const char *path, const char *instance, struct err *err);
 
 /* Open to look at it: creates nothing, works on a read-only file system. */
 NODISCARD int spool_open_readonly(struct spool *spool, const char *path, struct err *err);
 
 void spool_close(struct spool *spool);
+
+/* What a program exits with when spool_open() or spool_lock() failed with `rc`: EXIT_USAGE where a human must
+ * change something, EXIT_TROUBLE where the next start may succeed (descriptors, memory, disk errors). */
+int spool_exit_code(int rc);
 
 /* A fresh id, larger than every id that any process of this spool got before, also when the wall clock goes
  * back and across restarts (common/segment/flake.h). Lock-free; for spools opened to work in. */

@@ -10,43 +10,46 @@
 #include "common/base/log.h"
 #include "common/spool/lock.h"
 #include "common/spool/place.h"
-#include "common/spool/salvage.h"
+#include "common/spool/writer_parts.h"
 
-enum { CREATE_TRIES = 100, START_BYTES = 1 << 20 };
+enum { CREATE_TRIES = 100 };
 
 bool writer_is_full(int rc)
 {
     return rc == -EDQUOT || rc == -ENOTCONN || rc == -ENOSPC;
 }
 
-static const char *active_name(const struct writer *w, char name[static SPOOL_NAME_BYTES])
+const char *writer_active_name(const struct writer *w, char name[static SPOOL_NAME_BYTES])
 {
-    snprintf(name, SPOOL_NAME_BYTES, "%.*s%s", ORIGIN_FILE_MAX, w->file,
-             w->fate == WRITER_REFUSED ? WRITER_BAD_SUFFIX : "");
+    static const char *const suffixes[] = {[WRITER_ROWS] = "",
+                                           [WRITER_REFUSED] = WRITER_BAD_SUFFIX,
+                                           [WRITER_BODY] = WRITER_PART_SUFFIX,
+                                           [WRITER_BODY_REFUSED] = WRITER_PART_SUFFIX};
+    snprintf(name, SPOOL_NAME_BYTES, "%.*s%s", ORIGIN_FILE_MAX, w->file, suffixes[w->fate]);
     return name;
 }
 
 /* --- what it costs ------------------------------------------------------------------------------- */
 
-static int64_t allocated(int fd)
+int64_t writer_allocated(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 ? (int64_t)st.st_blocks * 512 : 0;
 }
 
 /* Tell the lease by how much the file grew, or shrank. */
-static void account(struct writer *w)
+void writer_account(struct writer *w)
 {
-    int64_t now = allocated(w->fd);
+    int64_t now = writer_allocated(w->fd);
     if (now != w->allocated_bytes)
         lease_use(w->lease, now - w->allocated_bytes);
     w->allocated_bytes = now;
 }
 
 /* What must be held besides the bytes of an append, so that the sealing never lacks it. */
-static int64_t seal_reserve(enum writer_fate fate)
+int64_t writer_seal_reserve(enum writer_fate fate)
 {
-    return WRITER_SEAL_BYTES + (fate == WRITER_REFUSED ? WRITER_WHY_BYTES : 0);
+    return WRITER_SEAL_BYTES + (writer_is_refused(fate) ? WRITER_WHY_BYTES : 0);
 }
 
 static int64_t head_cost(const struct segment_origin *origin)
@@ -56,22 +59,22 @@ static int64_t head_cost(const struct segment_origin *origin)
 
 int64_t writer_cost(const struct segment_origin *origin, enum writer_fate fate, size_t bytes)
 {
-    return head_cost(origin) + lease_cost((int64_t)bytes) + WRITER_SEAL_BYTES + seal_reserve(fate);
+    return head_cost(origin) + lease_cost((int64_t)bytes) + WRITER_SEAL_BYTES + writer_seal_reserve(fate);
 }
 
 /* Open a database's folder, making it when it is missing; what that cost is told to the lease. */
-static int open_folder(struct writer *w, enum spool_queue queue, bool durable)
+int writer_open_folder(struct writer *w, enum spool_queue queue, bool durable)
 {
     struct spool_place place = spool_place(queue, w->db_folder);
     int dir = spool_place_open(w->spool, &place, false);
     if (dir != -ENOENT)
         return dir;
     int parent = w->spool->queues[queue];
-    int64_t before = allocated(parent);
+    int64_t before = writer_allocated(parent);
     dir = spool_place_open(w->spool, &place, true);
     if (dir < 0)
         return dir;
-    lease_use(w->lease, allocated(dir) + allocated(parent) - before);
+    lease_use(w->lease, writer_allocated(dir) + writer_allocated(parent) - before);
     int rc = durable ? file_sync_dir(parent) : 0;
     if (rc) {
         close(dir);
@@ -105,11 +108,12 @@ static int create_file(struct writer *w, int dir, const struct segment_origin *o
     for (unsigned i = 0; i < CREATE_TRIES; i++) {
         w->id = spool_next_id(w->spool);
         origin_file_name(origin, w->id, w->file);
-        w->fd = openat(dir, active_name(w, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        w->fd = openat(dir, writer_active_name(w, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (w->fd < 0 && errno == EEXIST)
             continue;
         if (w->fd < 0)
             return -errno;
+        lease_use_file(w->lease);
         crash_point("create:after-open");
         int rc = lock_file(w->fd, dir, name);
         if (rc == 0)
@@ -130,7 +134,7 @@ static int write_head(struct writer *w, const struct segment_origin *origin, uin
         rc = write_at(w->fd, head, bytes, 0);
     if (rc == 0)
         w->size_bytes = bytes;
-    account(w);
+    writer_account(w);
     return rc;
 }
 
@@ -139,11 +143,11 @@ static int create_in(struct writer *w, int dir, const struct segment_origin *ori
     uint8_t *head = malloc(ORIGIN_HEAD_MAX);
     if (!head)
         return -ENOMEM;
-    int64_t before = allocated(dir);
+    int64_t before = writer_allocated(dir);
     int rc = create_file(w, dir, origin);
     if (rc == 0) {
         rc = write_head(w, origin, head);
-        lease_use(w->lease, allocated(dir) - before);
+        lease_use(w->lease, writer_allocated(dir) - before);
         crash_point("create:after-head");
         if (rc)
             writer_discard(w);
@@ -157,10 +161,10 @@ int writer_create(struct writer *w, struct spool *spool, struct lease *lease,
 {
     *w = (struct writer){.spool = spool, .lease = lease, .fate = fate, .fd = -1, .created = mono_now()};
     snprintf(w->db_folder, sizeof w->db_folder, "%s", origin->db_folder);
-    int rc = lease_take(lease, head_cost(origin) + seal_reserve(fate), err);
+    int rc = lease_take_file(lease, head_cost(origin) + writer_seal_reserve(fate), err);
     if (rc)
         return rc;
-    int dir = open_folder(w, QUEUE_ACTIVE, false);
+    int dir = writer_open_folder(w, QUEUE_ACTIVE, false);
     if (dir < 0)
         return err_errno(err, dir, "spool %s: folder active/%s cannot be opened", spool->path, w->db_folder);
     rc = create_in(w, dir, origin);
@@ -172,7 +176,7 @@ int writer_create(struct writer *w, struct spool *spool, struct lease *lease,
 
 /* --- appending ----------------------------------------------------------------------------------- */
 
-static int cut_back(struct writer *w)
+int writer_cut_back(struct writer *w)
 {
     int rc = ftruncate(w->fd, (off_t)w->size_bytes) == 0 ? 0 : -errno;
     w->is_torn = rc != 0;
@@ -184,196 +188,79 @@ int writer_append(struct writer *w, const void *members, size_t bytes, const str
 {
     if (w->has_failed)
         return err_set(err, -EIO, "segment %s: an earlier sync failed", w->file);
-    int rc = w->is_torn ? cut_back(w) : 0;
+    int rc = w->is_torn ? writer_cut_back(w) : 0;
     if (rc)
         return err_errno(err, rc, "segment %s: its torn end cannot be cut off", w->file);
-    rc = lease_take(w->lease, lease_cost((int64_t)bytes) + seal_reserve(w->fate), err);
+    rc = lease_take(w->lease, lease_cost((int64_t)bytes) + writer_seal_reserve(w->fate), err);
     if (rc)
         return rc;
     rc = write_at(w->fd, members, bytes, w->size_bytes);
     crash_point("append:after-write");
     if (rc) {
-        (void)cut_back(w); /* is_torn remembers; the adopter would cut there too */
+        (void)writer_cut_back(w); /* is_torn remembers; the adopter would cut there too */
     } else {
         w->size_bytes += bytes;
         w->counts.rows += counts->rows;
         w->counts.raw_bytes += counts->raw_bytes;
         w->counts.blocks += counts->blocks;
     }
-    account(w);
+    writer_account(w);
     return rc ? err_errno(err, rc, "segment active/%s/%s: cannot be written", w->db_folder, w->file) : 0;
 }
 
-/* --- durability ---------------------------------------------------------------------------------- */
-
-/* Put `copy`, which is complete, durable and locked, in the place of our file: one rename. */
-static int take_copy(struct writer *w, int dir, int copy)
+void writer_rollback(struct writer *w, const struct writer_mark *mark)
 {
-    char name[SPOOL_NAME_BYTES], temporary[SPOOL_NAME_BYTES];
-    salvage_name(active_name(w, name), temporary);
-    if (renameat(dir, temporary, dir, name) != 0)
-        return -errno;
-    crash_point("rewrite:after-rename");
-    close(w->fd); /* its space goes with it */
-    lease_use(w->lease, -w->allocated_bytes);
-    w->fd = copy;
-    w->allocated_bytes = 0;
-    account(w);
-    return file_sync_dir(dir);
+    w->size_bytes = mark->size_bytes;
+    w->counts = mark->counts;
+    if (w->synced_bytes > w->size_bytes)
+        w->synced_bytes = w->size_bytes;
+    if (w->started_bytes > w->size_bytes)
+        w->started_bytes = w->size_bytes;
+    (void)writer_cut_back(w); /* is_torn remembers */
+    writer_account(w);
 }
 
-/* After a failed sync nothing is known of what the disk holds; the pages are still readable, as a rule, and
- * each member tells whether it is whole. */
-static int rewrite(struct writer *w, struct err *err)
-{
-    char name[SPOOL_NAME_BYTES];
-    struct scan_summary copied;
-    int copy;
-    int rc = lease_take(w->lease, lease_cost((int64_t)w->size_bytes) + seal_reserve(w->fate), err);
-    if (rc)
-        return rc;
-    int dir = open_folder(w, QUEUE_ACTIVE, false);
-    if (dir < 0)
-        return err_errno(err, dir, "folder active/%s cannot be opened", w->db_folder);
-    rc = salvage_copy(dir, active_name(w, name), w->fd, NULL, 0, &copy, &copied, err);
-    if (rc == 0 && copied.valid_bytes != w->size_bytes) {
-        rc = err_set(err, -EIO, "only %llu of its %llu bytes can be read back",
-                     (unsigned long long)copied.valid_bytes, (unsigned long long)w->size_bytes);
-        char temporary[SPOOL_NAME_BYTES];
-        salvage_name(name, temporary);
-        unlinkat(dir, temporary, 0);
-        close(copy);
-    } else if (rc == 0 && (rc = take_copy(w, dir, copy)) != 0) {
-        err_errno(err, rc, "%s cannot be replaced", name);
-        if (w->fd != copy)
-            close(copy);
-    }
-    close(dir);
-    return rc;
-}
+/* --- parking ------------------------------------------------------------------------------------- */
 
-static int sync_data(struct writer *w, struct err *err)
+int writer_park(struct writer *w)
 {
-    if (w->has_failed)
-        return err_set(err, -EIO, "segment %s: an earlier sync failed", w->file);
-    if (w->synced_bytes == w->size_bytes)
-        return 0;
-    if (fdatasync(w->fd) != 0) {
-        int cause = -errno;
-        struct err why;
-        log_warn("sync-failed", log_s("file", w->file), log_s("cause", strerror(-cause)),
-                 log_s("action", "writing all of it anew"));
-        if (rewrite(w, &why) != 0) {
-            w->has_failed = true;
-            return err_set(err, -EIO,
-                           "segment active/%s/%s: cannot be made durable: %s; and not written anew: %.500s",
-                           w->db_folder, w->file, strerror(-cause), why.text);
-        }
-        log_info("sync-mended", log_s("file", w->file), log_u("bytes", w->size_bytes));
-    }
-    w->synced_bytes = w->started_bytes = w->size_bytes;
-    return 0;
-}
-
-void writer_start_sync(struct writer *w)
-{
-    if (w->size_bytes - w->started_bytes < START_BYTES)
-        return;
-    (void)sync_file_range(w->fd, (off_t)w->started_bytes, (off_t)(w->size_bytes - w->started_bytes),
-                          SYNC_FILE_RANGE_WRITE);
-    w->started_bytes = w->size_bytes;
-}
-
-int writer_sync(struct writer *w, struct err *err)
-{
-    int rc = sync_data(w, err);
-    if (rc || w->is_entry_synced)
-        return rc;
-    int dir = open_folder(w, QUEUE_ACTIVE, false);
-    rc = dir < 0 ? dir : file_sync_dir(dir);
-    if (dir >= 0)
-        close(dir);
-    if (rc == 0)
-        rc = file_sync_dir(w->spool->queues[QUEUE_ACTIVE]);
-    w->is_entry_synced = rc == 0;
-    w->has_failed = rc != 0;
-    return rc ? err_errno(err, rc, "folder active/%s: cannot be made durable", w->db_folder) : 0;
-}
-
-/* --- the end ------------------------------------------------------------------------------------- */
-
-/* The commit of a segment: one rename, that never replaces anything. */
-static int move_sealed(struct writer *w, int from, int to, bool durable)
-{
-    char name[SPOOL_NAME_BYTES];
-    int64_t before = allocated(to);
-    if (renameat2(from, active_name(w, name), to, w->file, RENAME_NOREPLACE) != 0)
-        return -errno;
-    crash_point(w->fate == WRITER_ROWS ? "seal:after-rename" : "refuse:after-rename");
-    int64_t after = allocated(to);
-    if (after != before)
-        lease_use(w->lease, after - before);
-    int rc = durable ? file_sync_dir(to) : 0;
-    return rc == 0 && durable ? file_sync_dir(from) : rc;
-}
-
-static int write_why(struct writer *w, int quarantine, json_t *why)
-{
-    if (w->fate != WRITER_REFUSED)
-        return 0;
-    char name[SPOOL_NAME_BYTES + 8];
     struct stat st;
-    int64_t before = allocated(quarantine);
-    int rc = spool_write_why(w->spool, w->db_folder, w->file, why);
-    snprintf(name, sizeof name, "%s.why", w->file);
-    if (rc == 0 && fstatat(quarantine, name, &st, 0) == 0)
-        lease_use(w->lease, (int64_t)st.st_blocks * 512 + allocated(quarantine) - before);
-    crash_point("refuse:after-why");
-    return rc;
-}
-
-int writer_seal(struct writer *w, bool durable, json_t *why, struct err *err)
-{
-    assert(w->counts.rows > 0 && !why == (w->fate == WRITER_ROWS));
-    enum spool_queue queue = w->fate == WRITER_ROWS ? QUEUE_SEALED : QUEUE_QUARANTINE;
-    int rc = w->is_torn ? cut_back(w) : 0;
-    if (rc)
-        return err_errno(err, rc, "segment active/%s/%s: its torn end cannot be cut off", w->db_folder,
-                         w->file);
-    if (durable && (rc = sync_data(w, err)) != 0)
-        return rc;
-    crash_point("seal:after-sync");
-    int to = open_folder(w, queue, durable);
-    int from = open_folder(w, QUEUE_ACTIVE, false);
-    rc = to < 0 ? to : from < 0 ? from : write_why(w, to, why);
-    if (rc == 0)
-        rc = move_sealed(w, from, to, durable);
-    if (from >= 0)
-        close(from);
-    if (to >= 0)
-        close(to);
-    if (rc)
-        return err_errno(err, rc, "segment active/%s/%s: cannot be moved to %s/", w->db_folder, w->file,
-                         spool_queue_name(queue));
+    assert(w->fate == WRITER_ROWS || w->fate == WRITER_REFUSED);
+    if (w->is_torn || w->has_failed || fstat(w->fd, &st) != 0)
+        return -EBUSY;
+    w->inode = st.st_ino;
     close(w->fd);
     w->fd = -1;
     return 0;
 }
 
-void writer_discard(struct writer *w)
+/* Locked, and still the file that we left? */
+static int check_parked(const struct writer *w, int fd, int dir, const char *name)
 {
-    char name[SPOOL_NAME_BYTES];
-    int dir = open_folder(w, QUEUE_ACTIVE, false);
-    if (dir >= 0 && unlinkat(dir, active_name(w, name), 0) == 0)
-        lease_use(w->lease, -w->allocated_bytes);
-    if (dir >= 0)
-        close(dir);
-    writer_abandon(w);
+    struct stat st;
+    int rc = lock_file(fd, dir, name);
+    if (rc)
+        return rc == -EWOULDBLOCK ? -ESTALE : rc;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    return st.st_ino == w->inode && (uint64_t)st.st_size == w->size_bytes ? 0 : -ESTALE;
 }
 
-void writer_abandon(struct writer *w)
+int writer_unpark(struct writer *w)
 {
-    if (w->fd >= 0)
-        close(w->fd);
-    w->fd = -1;
+    char name[SPOOL_NAME_BYTES];
+    assert(w->fd < 0 && w->inode);
+    int dir = writer_open_folder(w, QUEUE_ACTIVE, false);
+    if (dir < 0)
+        return dir;
+    int fd = openat(dir, writer_active_name(w, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int rc = fd < 0 ? (errno == ENOENT ? -ESTALE : -errno) : check_parked(w, fd, dir, name);
+    close(dir);
+    if (rc == 0)
+        w->fd = fd;
+    else if (fd >= 0)
+        close(fd);
+    if (rc == 0 || rc == -ESTALE)
+        w->inode = 0;
+    return rc;
 }

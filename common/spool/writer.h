@@ -5,6 +5,9 @@
  *     writer_sync(&w, &err)                                           what was appended survives a power cut
  *     writer_seal(&w, durable, why, &err)  or  writer_discard(&w)  or  writer_abandon(&w)
  *
+ * A process with more segments than it may have files open parks some of them (writer_park()). Many writers
+ * are made durable or sealed at once by writer_group.h.
+ *
  * What is on disk at any moment is the head, whole members, and at most one torn append after them: who
  * adopts the file after a crash (adopt.h) truncates that. The writer knows nothing of rows: it appends bytes
  * that are valid members.
@@ -24,10 +27,14 @@
 #include "common/spool/origin.h"
 #include "common/spool/spool.h"
 
+/* What becomes of the file. While it is in active/ its name ends accordingly (WRITER_..._SUFFIX), so that who
+ * adopts it does the right thing. */
 enum writer_fate {
     WRITER_ROWS,    /* sealing moves it to sealed/ */
-    WRITER_REFUSED, /* rows that were refused: sealing moves it to quarantine/, with a .why. In active/ its
-                       name ends in .bad, so that no adopter takes it for rows */
+    WRITER_REFUSED, /* rows that were refused: sealing moves it to quarantine/, with a .why */
+    WRITER_BODY,    /* all of it or nothing: sealing moves it to sealed/; until then it is rubbish, and an
+                       adopter removes it */
+    WRITER_BODY_REFUSED, /* likewise, to quarantine/ with a .why */
 };
 
 enum {
@@ -36,6 +43,7 @@ enum {
 };
 
 #define WRITER_BAD_SUFFIX ".bad"
+#define WRITER_PART_SUFFIX ".part"
 
 /* What the appended members hold. */
 struct writer_counts {
@@ -57,10 +65,16 @@ struct writer {
     struct mono created;
     /* private */
     int64_t allocated_bytes;
+    uint64_t inode;       /* of a parked file; 0: not parked */
     bool is_torn;         /* bytes after size_bytes could not be cut off */
     bool is_entry_synced; /* the directory's entry is durable */
     bool has_failed;      /* a sync failed and the rewrite too: no more appends, no sealing */
 };
+
+static inline bool writer_is_refused(enum writer_fate fate)
+{
+    return fate == WRITER_REFUSED || fate == WRITER_BODY_REFUSED;
+}
 
 /* True for the errors that mean "no room now": -EDQUOT (budget or quota), -ENOTCONN (no diskguard), -ENOSPC.
  */
@@ -85,9 +99,27 @@ static inline bool writer_is_open(const struct writer *w)
 NODISCARD int writer_append(struct writer *w, const void *members, size_t bytes,
                             const struct writer_counts *counts, struct err *err);
 
+/* Take back what was appended since `mark` (a copy of size and counts taken before): the file ends there
+ * again. Nothing of it may have been promised to anyone. */
+struct writer_mark {
+    uint64_t size_bytes;
+    struct writer_counts counts;
+};
+static inline struct writer_mark writer_mark(const struct writer *w)
+{
+    return (struct writer_mark){w->size_bytes, w->counts};
+}
+void writer_rollback(struct writer *w, const struct writer_mark *mark);
+
 /* Have the kernel start to write out what was appended, a megabyte or more at a time, and do not wait: a
  * later sync finds little left to do. Promises nothing. */
 void writer_start_sync(struct writer *w);
+
+/* Is all that was appended durable, and the file's name too? */
+static inline bool writer_is_durable(const struct writer *w)
+{
+    return w->synced_bytes == w->size_bytes && w->is_entry_synced && !w->has_failed;
+}
 
 /* Make all of it durable, the file's name included. When the kernel cannot (a failed fsync says nothing of
  * what is on disk, and is never repeated on the same file), the whole content is checked, written anew to
@@ -96,10 +128,26 @@ void writer_start_sync(struct writer *w);
 NODISCARD int writer_sync(struct writer *w, struct err *err);
 
 /* Complete: durable if so wanted, moved to where its fate says, closed. `why` (borrowed, added to) for
- * WRITER_REFUSED, else NULL. The writer must hold rows. On failure it is still open and the file still in
+ * refused rows, else NULL. The writer must hold rows. On failure it is still open and the file still in
  * active/ (or, -EEXIST aside, moved but perhaps not durably so): abandon it; the next start adopts what is in
  * active/. */
 NODISCARD int writer_seal(struct writer *w, bool durable, json_t *why, struct err *err);
+
+/* Close the file and remember it; its lock is gone, too. What was appended must be durable where durability
+ * is promised at all (a write-back that fails while nobody has the file open is reported to nobody). -EBUSY:
+ * it has a torn end or failed, and stays open. WRITER_BODY... are not parked: they are known by their lock.
+ */
+NODISCARD int writer_park(struct writer *w);
+
+/* Open it again, with its lock. -ESTALE: an adopter has taken it: all its rows are, or will be, in sealed/,
+ * and the writer is not open nor parked any more: make a new one. Other errors (-EMFILE ...): still parked.
+ */
+NODISCARD int writer_unpark(struct writer *w);
+
+static inline bool writer_is_parked(const struct writer *w)
+{
+    return w->inode != 0;
+}
 
 /* Remove the file: there are no rows in it that anyone counts on. */
 void writer_discard(struct writer *w);

@@ -5,6 +5,11 @@ FUZZ_SECONDS ?= 30
 FUZZ_FLAGS   := -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 fuzz_segment_src := $(filter-out common/segment/codec_%,$(wildcard common/segment/*.c)) common/segment/codec_$(CODEC).c
+fuzz_base        := $(wildcard common/base/*.c)
+fuzz_name_src    := $(fuzz_segment_src)
+fuzz_conf_src    := $(fuzz_base) $(wildcard common/conf/*.c)
+fuzz_message_src := $(fuzz_base) $(fuzz_segment_src) common/control/message.c common/control/lease_message.c
+fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/plan.c
 
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 

@@ -2,97 +2,10 @@
 # diskguard: the budget holds, whoever is killed on the way (house.md §3 invariants 2 and 3, §4).
 bats_require_minimum_version 1.5.0
 load lib
+load diskguard
 
-MIB=$((1024 * 1024))
-
-setup() {
-    spillway_setup
-    local tools
-    tools=$REPO/${BUILD:-build}/tests
-    for tool in ctl leaseholder duwatch; do
-        # Built with each codec; they use none.
-        set -- "$tools/$tool".*
-        ln -s "$1" "$T/$tool"
-    done
-    mkfifo "$T/never"
-    exec 7<>"$T/never"
-}
-
-teardown() {
-    exec 7>&-
-    ! mountpoint -q "$SPOOL" || umount -l "$SPOOL"
-    stop_all
-}
-
-guard() { # guard LIMIT [ARG...]: start it and wait until it answers
-    local limit=$1
-    shift
-    start diskguard diskguard --spool "$SPOOL" --max-disk-usage "$limit" --min-free 0 --scan-interval 100ms "$@"
-    wait_until 10 ask '{"v":1,"op":"status"}'
-}
-
-ask() { "$T/ctl" "$SPOOL/run/diskguard.ctl" "$1"; }
-
-status() { ask '{"v":1,"op":"status"}' | jq -r ".$1"; }
-
-# is EXPRESSION: does the status say so?
-is() { ask '{"v":1,"op":"status"}' | jq -e "$1"; }
-
-# hold NAME MESSAGE...: ask over a connection that stays open until NAME is killed.
-hold() {
-    local name=$1
-    shift
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    start "$name" bash -c 'exec "$@" <"$0"' "$T/never" "$T/ctl" "$SPOOL/run/diskguard.ctl" --hold "$@"
-    wait_until 5 test -s "$T/$name.log"
-}
-
-lease() { # lease DB HOLDING NEED [WANT]
-    printf '{"v":1,"op":"lease","db":"%s","holding":%d,"need":%d,"want":%d}' "$1" "$2" "$3" "${4:-$3}"
-}
-
-# blob PLACE BYTES: a file of that many allocated bytes.
-blob() {
-    mkdir -p "$(dirname "$SPOOL/$1")"
-    head -c "$2" /dev/zero >"$SPOOL/$1"
-}
-
-writer() { # writer NAME DB BYTES SEED [--fail]
-    local name=$1
-    shift
-    start "$name" "$T/leaseholder" "$SPOOL" "$@"
-}
-
-watch_from_outside() { start watcher "$T/duwatch" "$SPOOL" "$1"; }
-
-# The watcher saw no more than the limit, and saw enough.
-watcher_is_content() {
-    local code=0
-    stop watcher || code=$?
-    cat "$T/watcher.log"
-    [ "$code" -eq 0 ]
-    [ "$(jq '.walks - .slow' "$T/watcher.log")" -gt "${1:-20}" ]
-}
-
-# ends_with CODE NAME: wait for the end of NAME; is that its exit code?
-ends_with() {
-    local code=0
-    wait_for "$2" 30 || code=$?
-    [ "$code" -eq "$1" ] || { echo "$2: exit $code"; false; }
-}
-
-kill_hard() {
-    [ ! -e "$T/.pids/$1" ] || stop "$1" KILL || :
-}
-
-# Delete what is sealed, some files at a time, until told to stop.
-drain() {
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    start drain bash -c 'while [ ! -e "$1/drained" ]; do
-        find "$0/sealed" -name "*.gz" 2>/dev/null | shuf | head -n 20 | xargs -r rm -f; sleep 0.01; done' "$SPOOL" "$T"
-}
-
-is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_bytes == 0 and .settled_bytes == 0 and .segments == 0 and .free_bytes >= $1"; }
+setup() { diskguard_setup; }
+teardown() { diskguard_teardown; }
 
 @test "an empty spool: nothing used but the spool itself, no pressure" {
     guard 20M
@@ -102,27 +15,46 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     is '.holders == [] and .full_in_ms == null and .scans >= 2'
 }
 
-@test "limits that make no sense are refused with exit 100 and one line" {
-    for limit in 0 -5 nonsense 12Q '' 99999999999999999999; do
-        run --separate-stderr diskguard --spool "$SPOOL" --max-disk-usage "$limit"
-        [ "$status" -eq 100 ] || { echo "$limit: exit $status"; false; }
-        # shellcheck disable=SC2154 # set by run
+# refused_with TEXT ARG...: diskguard leaves with 100 and this one line.
+refused_with() {
+    local text=$1
+    shift
+    run --separate-stderr diskguard --spool "$SPOOL" "$@"
+    # shellcheck disable=SC2154 # set by run
+    [ "$status" -eq 100 ] && [ "$stderr" = "diskguard: $text" ] || { echo "$*: exit $status: $stderr"; false; }
+}
+
+@test "limits that make no sense are refused with exit 100 and one line that says what would be accepted" {
+    local size
+    refused_with "max-disk-usage = 0: nothing could ever be written: give the bytes that the spool may occupy, as 20G" --max-disk-usage 0
+    for size in -5 nonsense 12Q '' 99999999999999999999; do
+        run --separate-stderr diskguard --spool "$SPOOL" --max-disk-usage "$size"
+        [ "$status" -eq 100 ] || { echo "$size: exit $status"; false; }
         [ "$(wc -l <<<"$stderr")" -eq 1 ]
-        [[ $stderr == *max-disk-usage* ]]
+        [[ $stderr == *"max-disk-usage"*"$size"* ]]
     done
     run --separate-stderr diskguard --spool "$SPOOL"
     [ "$status" -eq 100 ]
     [[ $stderr == *max-disk-usage* ]]
-    for floor in 100% -1 lots 5%%; do
-        run --separate-stderr diskguard --spool "$SPOOL" --max-disk-usage 1G --min-free "$floor"
-        [ "$status" -eq 100 ]
-        [[ $stderr == *min-free* ]]
+    for size in 100% -1 lots 5%%; do
+        refused_with "min-free = $size: not understood: give a size, as 1G, or a share of the file system below 100%, as 5%" \
+            --max-disk-usage 1G --min-free "$size"
     done
+    for size in 0 0% 101% 1.1 -1 most; do
+        refused_with "failover-share = $size: not understood: give a share of max-disk-usage above 0 and up to 100%, as 90%, or a size, as 10G" \
+            --max-disk-usage 1G --failover-share "$size"
+    done
+    for size in 0 -1 many; do
+        run --separate-stderr diskguard --spool "$SPOOL" --max-disk-usage 1G --max-segment-count "$size"
+        [ "$status" -eq 100 ]
+        [[ $stderr == *max-segment-count* ]]
+    done
+    [ -z "$(ls -A "$SPOOL")" ]
 }
 
 @test "a limit beyond the file system is taken, and said" {
     guard 1000000T
-    grep -q 'warn limit-beyond-file-system' "$T/diskguard.log"
+    grep -q 'warn limit-beyond-file-system .*cause="min-free will hold before max-disk-usage does"' "$T/diskguard.log"
     run ask "$(lease D 0 4096)"
     [ "$status" -eq 0 ]
 }
@@ -131,7 +63,8 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     blob sealed/D/a.gz $((8 * MIB))
     echo '{"format":1}' >"$SPOOL/spool.json"
     guard 4M
-    grep -q 'warn over-limit' "$T/diskguard.log"
+    grep -q 'warn over-limit .*cause="no lease is granted until the spool is drained, or max-disk-usage raised"' "$T/diskguard.log"
+    is '.ready == false and .not_ready == ["bytes"]'
     run ask "$(lease D 0 4096)"
     [ "$status" -eq 1 ]
     [ "$(json reason)" = bytes ]
@@ -139,7 +72,7 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     is '.pressure == "full" and .reason == "bytes" and .free_bytes == 0'
     rm "$SPOOL/sealed/D/a.gz"
     wait_until 5 ask "$(lease D 0 4096)"
-    wait_until 10 is '.pressure == "ok"'
+    wait_until 10 is '.pressure == "ok" and .ready'
     grep -q 'pressure-changed.*pressure=ok before=full' "$T/diskguard.log"
 }
 
@@ -152,22 +85,32 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     is '.pressure == "ok"'
 }
 
-@test "messages of another version, oversized, not JSON, without sense: refused, and the next is served" {
+# refuses CODE TEXT MESSAGE: it answers this, word for word.
+refuses() {
+    run ask "$3"
+    [ "$status" -eq 1 ] && [ "$(json code)" = "$1" ] && [ "$(json error)" = "$2" ] || { echo "$3: $output"; false; }
+}
+
+@test "messages of another version, oversized, not JSON, without sense: refused by name, and the next is served" {
+    local message
     guard 20M
     run ask '{"v":2,"op":"status"}'
-    [ "$status" -eq 1 ] && [ "$(json code)" = version ]
+    [ "$status" -eq 1 ] && [ "$(json code)" = version ] && [[ $(json error) == *2* ]]
     for message in nonsense '[]' '{' '"x"' ''; do
         run ask "$message"
         [ "$status" -eq 1 ] && [ "$(json code)" = malformed ]
     done
-    for message in '{"v":1,"op":"lease"}' '{"v":1,"op":"lease","db":"D"}' '{"v":1,"op":"lease","db":"D","holding":-1}' \
-        '{"v":1,"op":"lease","db":"../D","holding":0}' '{"v":1,"op":"settle","db":"D","holding":"4"}' \
-        '{"v":1,"op":"lease","db":"D","holding":9223372036854775807}' '{"v":1,"op":"failover","databases":"D"}'; do
-        run ask "$message"
-        [ "$status" -eq 1 ] && [ "$(json code)" = malformed ]
-    done
-    run ask '{"v":1,"op":"dance"}'
-    [ "$status" -eq 1 ]
+    refuses malformed '"db" is missing, or not a string' '{"v":1,"op":"lease"}'
+    refuses malformed '"holding" is missing' '{"v":1,"op":"lease","db":"D"}'
+    refuses malformed '"holding" is -1: 0 to 1125899906842624 are taken' '{"v":1,"op":"lease","db":"D","holding":-1}'
+    refuses malformed '"holding" is 9223372036854775807: 0 to 1125899906842624 are taken' \
+        '{"v":1,"op":"lease","db":"D","holding":9223372036854775807}'
+    refuses malformed '"holding" is not an integer' '{"v":1,"op":"settle","db":"D","holding":"4"}'
+    refuses malformed '"need_files" is -2: 0 to 1073741824 are taken' '{"v":1,"op":"lease","db":"D","holding":0,"need_files":-2}'
+    refuses malformed '"databases" is missing, or not a list' '{"v":1,"op":"failover","databases":"D"}'
+    refuses unknown 'this program knows no such operation' '{"v":1,"op":"dance"}'
+    run ask '{"v":1,"op":"lease","db":"../D","holding":0}'
+    [ "$status" -eq 1 ] && [[ $(json error) == '"db" is no name of a database: '* ]]
     head -c 5000000 /dev/zero | tr '\0' ' ' >"$T/large"
     run timeout 2 "$T/ctl" "$SPOOL/run/diskguard.ctl" - <"$T/large"
     [ "$status" -ne 0 ]
@@ -240,20 +183,131 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     [ "$(count sealed D)" -gt 0 ]
 }
 
-@test "max-segment-count and min-free refuse with their reasons" {
-    guard 20M --max-segment-count 2
-    blob sealed/D/1.gz 1000
-    blob sealed/D/2.gz 1000
-    wait_until 5 is '.segments == 2'
-    run ask "$(lease D 0 4096)"
+files() { # files DB NEED WANT: ask for segments alone
+    printf '{"v":1,"op":"lease","db":"%s","holding":0,"need_files":%d,"want_files":%d}' "$1" "$2" "$3"
+}
+
+@test "max-segment-count: files are leased as bytes are" {
+    guard 20M --max-segment-count 10
+    hold holder "$(files D 3 3)"
+    is '.outstanding_segments == 3 and .free_segments == 7 and .holders[0].outstanding_files == 3'
+    run ask "$(files D 8 8)"
     [ "$status" -eq 1 ] && [ "$(json reason)" = segments ]
-    is '.pressure == "full" and .reason == "segments"'
-    stop diskguard
+    [ "$(json error)" = "disk budget: max-segment-count is reached: of 10 segments, 0 are there and 3 promised to writers" ]
+    kill_hard holder
+    wait_until 5 is '.free_segments == 10'
+    blob sealed/D/1.gz 1000
+    wait_until 5 is '.segments == 1 and .free_segments == 9'
+}
+
+@test "max-segment-count holds while four writers race for files and are killed" {
+    local i round
+    guard 50M --max-segment-count 40
+    watch_from_outside $((50 * MIB)) 40
+    drain
+    for round in 1 2 3; do
+        for i in 1 2 3 4; do
+            [ -e "$T/.pids/w$i" ] && ! has_ended "w$i" || writer "w$i" "Db$((i % 2))" 60000000 "$round$i"
+        done
+        wait_until 20 is '.segments + .outstanding_segments >= 36'
+        kill_hard "w$((round % 4 + 1))"
+    done
+    kill_hard diskguard
+    guard 50M --max-segment-count 40
+    wait_until 20 is '.segments + .outstanding_segments >= 36'
+    for i in 1 2 3 4; do kill_hard "w$i"; done
+    watcher_is_content 20
+    [ "$(jq .max_segments "$T/watcher.log")" -gt 20 ]
+}
+
+@test "walwriters within max-segment-count: they wait for room and get to their end" {
+    local i
+    make_rows 400000 >"$T/rows"
+    guard 50M --max-segment-count 6
+    watch_from_outside $((50 * MIB)) 6
+    drain
+    for i in 1 2 3; do real_writer "w$i" "Db$i" block; done
+    for i in 1 2 3; do ends_with 0 "w$i"; done
+    watcher_is_content 20
+}
+
+@test "min-free refuses with its reason" {
     start diskguard diskguard --spool "$SPOOL" --max-disk-usage 20M --min-free 99.99%
     wait_until 10 ask '{"v":1,"op":"status"}'
     run ask "$(lease D 0 4096)"
     [ "$status" -eq 1 ] && [ "$(json reason)" = free-space ]
-    is '.pressure == "full" and .reason == "free-space" and .free_bytes == 0'
+    is '.pressure == "full" and .reason == "free-space" and .free_bytes == 0 and .ready == false and .not_ready == ["free-space"]'
+}
+
+@test "an idle writer holds nothing after a second or two, a busy one does" {
+    guard 50M
+    start idler "$T/leaseholder" "$SPOOL" D 2000000 5 --idle
+    wait_until 10 is '.segments > 0 and .outstanding_bytes > 0'
+    wait_until 10 is '.outstanding_bytes == 0 and .outstanding_segments == 0'
+    is_running idler
+}
+
+@test "an idle walwriter with an open segment keeps what sealing it needs, no more" {
+    grep -q lease_tick "$REPO"/walwriter/run.c || skip "walwriter does not call lease_tick() yet"
+    guard 50M
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    start w bash -c 'exec walwriter --spool "$0" --db D --table T --segment-age 1h --flush-interval 50ms <"$1"' "$SPOOL" "$T/never"
+    echo "1,2" >&7
+    wait_until 10 is '.segments == 1'
+    wait_until 10 is '.outstanding_bytes > 0 and .outstanding_bytes <= 300000 and .outstanding_segments == 0'
+}
+
+@test "pressure is told on the event socket, with its reason and a forecast, for each database" {
+    guard 20M
+    start events spillway --spool "$SPOOL" events
+    is_heard() { [ "$(grep -c "$SPOOL/run/diskguard.evt" /proc/net/unix)" -ge 2 ]; }
+    wait_until 5 is_heard
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    start grower bash -c 'mkdir -p "$0/upload/Grows"
+        for i in {1..42}; do head -c 500000 /dev/zero >"$0/upload/Grows/$i.csv.gz"; sleep 0.06; done' "$SPOOL"
+    wait_until 20 grep -q '"pressure":"full"' "$T/events.log"
+    wait_for grower
+    rm -r "$SPOOL/upload/Grows"
+    wait_until 5 grep -q '"pressure":"ok"' "$T/events.log"
+    told() { jq -se "map(select(.type == \"pressure-changed\" and .pressure == \"$1\")) | .[0] | .program == \"diskguard\"
+        and .limit_bytes == 20971520 and ($2)" "$T/events.log"; }
+    told high '.reason == "bytes" and .ready and .before == "ok" and .full_in_ms > 0 and .full_in_ms < 120000
+        and ([.databases[] | select(.db == "Grows" and .rate > 10000 and .full_in_ms > 0)] | length) == 1'
+    told full '.reason == "bytes" and .ready == false and .before == "high" and .full_in_ms == 0'
+    told ok '.reason == "none" and .ready and .before != "ok"'
+}
+
+@test "a forecast for the whole and for each database: at the current rate, full in so long" {
+    blob upload/Rests/r.csv.gz 1000000
+    echo '{"format":1}' >"$SPOOL/spool.json"
+    guard 100M
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    start grower bash -c 'mkdir -p "$0/upload/Grows"
+        for i in {1..60}; do head -c 200000 /dev/zero >"$0/upload/Grows/$i.csv.gz"; sleep 0.1; done' "$SPOOL"
+    wait_until 15 is '(.databases[] | select(.db == "Grows") | .full_in_ms != null and .full_in_ms < 600000 and .rate > 100000)
+        and .full_in_ms != null and (.forecast | startswith("at the current rate, full in "))'
+    is '.databases[] | select(.db == "Rests") | .rate == 0 and .full_in_ms == null and .forecast == null'
+    ask '{"v":1,"op":"metrics"}' | jq -r .text | grep -q '^spillway_disk_database_full_in_seconds{db="Grows"} [0-9]'
+}
+
+@test "a client that lies about what it wrote: the scan corrects the account and names the client" {
+    local pid
+    guard 50M
+    start liar "$T/leaseholder" "$SPOOL" D 300000 5 --lie 3000000
+    pid=$(pid_of liar)
+    ends_with 0 liar
+    wait_until 5 grep -q "warn drift .*queue=sealed db=D .*clients=$pid " "$T/diskguard.log"
+    is ".last_drift.clients == [$pid] and .last_drift.db == \"D\" and .last_drift.queue == \"sealed\" and .last_drift.bytes > 2000000"
+    ask '{"v":1,"op":"metrics"}' | jq -r .text | grep -q "^spillway_disk_drift_client_bytes{pid=\"$pid\"} [1-9]"
+    wait_until 5 is '.settled_bytes == 0'
+    [ "$(status used_bytes)" -eq "$(du -s -B1 "$SPOOL" | cut -f1)" ]
+}
+
+@test "a client that says it wrote what it did not: what it claims counts until scans know better" {
+    guard 20M
+    hold liar "$(lease D 0 5000000)" '{"v":1,"op":"settle","db":"D","holding":0}'
+    wait_until 5 is '.outstanding_bytes == 0 and .settled_bytes == 0'
+    [ "$(status used_bytes)" -eq "$(du -s -B1 "$SPOOL" | cut -f1)" ]
 }
 
 @test "databases in failover share a ceiling, the others go on" {
@@ -268,6 +322,22 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     ask '{"v":1,"op":"failover","databases":[]}'
     run ask "$(lease Down 0 100000)"
     [ "$status" -eq 0 ]
+}
+
+@test "failover-share is a key: a share, or a size" {
+    guard 20M --failover-share 50%
+    is '.failover_share_bytes == 10485760'
+    ask '{"v":1,"op":"failover","databases":["A","B"]}'
+    hold a "$(lease A 0 6000000)"
+    run ask "$(lease B 0 6000000)"
+    [ "$status" -eq 1 ] && [ "$(json reason)" = failover ]
+    [[ $(json error) == *"failover-share"* ]]
+    is '.ready and .pressure != "full"' # one database's refusal is not the instance's
+    run ask "$(lease C 0 6000000)"
+    [ "$status" -eq 0 ]
+    stop diskguard
+    guard 20M --failover-share 1M
+    is '.failover_share_bytes == 1048576'
 }
 
 @test "metrics are Prometheus text" {
@@ -332,15 +402,6 @@ is_in_budget_again() { ask '{"v":1,"op":"status"}' >"$T/last"; is ".outstanding_
     watcher_is_content 5
 }
 
-# rows N: CSV that does not compress to nothing.
-make_rows() { seq 1 "$1" | awk 'BEGIN { srand(1) } { printf "%d,%d,%d,host-%d\n", $1, rand() * 1e9, rand() * 1e9, rand() * 1e6 }'; }
-
-real_writer() { # real_writer NAME DB MODE: walwriter of $T/rows
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    start "$1" bash -c 'exec walwriter --spool "$0" --db "$1" --table T --on-full "$2" --segment-bytes 256K \
-        --block-bytes 64K --json <"$3"' "$SPOOL" "$2" "$3" "$T/rows"
-}
-
 @test "four walwriters that block, deletions, diskguard killed: the limit holds, and every one gets to its end" {
     local i round
     make_rows 400000 >"$T/rows"
@@ -385,23 +446,76 @@ real_writer() { # real_writer NAME DB MODE: walwriter of $T/rows
     done
 }
 
-@test "a file system that runs full by itself: refused, not ENOSPC; given back: goes on by itself" {
-    { [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=8M,nr_inodes=400 none "$SPOOL"; } || skip "needs root and mount"
+# The file system runs full by itself: refused, not ENOSPC; given back: goes on by itself. By bytes and by inodes.
+runs_full() {
     start diskguard diskguard --spool "$SPOOL" --max-disk-usage 1G --min-free 10% --scan-interval 100ms
-    wait_until 10 ask '{"v":1,"op":"status"}'
-    writer w D 20000000 3 --fail
+    wait_until 10 is '.ready'
+    writer w D 40000000 3 --fail
     ends_with 75 w
     grep -q 'min-free' "$T/w.log"
-    is '.pressure == "full" and .reason == "free-space"'
+    is '.pressure == "full" and .reason == "free-space" and .ready == false'
     find "$SPOOL/sealed" "$SPOOL/active" -name '*.gz' -delete
-    wait_until 10 is '.pressure == "ok" and .segments == 0'
-    # the same by inodes
-    mkdir "$SPOOL/foreign"
-    (cd "$SPOOL/foreign" && seq 400 | xargs touch 2>/dev/null) || :
+    wait_until 10 is '.pressure == "ok" and .segments == 0 and .ready'
+    mkdir "$T/mnt/foreign"
+    (cd "$T/mnt/foreign" && seq 2000 | xargs touch 2>/dev/null) || :
     run ask "$(lease D 0 4096)"
     [ "$status" -eq 1 ] && [ "$(json reason)" = inodes ]
-    rm -r "$SPOOL/foreign"
+    wait_until 10 is '.ready == false'
+    rm -r "$T/mnt/foreign"
     wait_until 10 ask "$(lease D 0 4096)"
-    stop diskguard
-    umount "$SPOOL"
+    wait_until 10 is '.ready'
+}
+
+# Another program takes every byte, and min-free is 0: only trying tells.
+is_physically_full() {
+    local i
+    guard 1G
+    is '.ready and .write_error == null'
+    for i in 1 2 3; do # what a delayed allocation kept back comes free when it is written out
+        cat /dev/zero >>"$T/mnt/foreign" 2>/dev/null || :
+        sync -f "$T/mnt"
+    done
+    wait_until 10 is '.ready == false and .pressure == "full"'
+    run ask "$(lease D 0 4096)"
+    [ "$status" -eq 1 ] && [ "$(json code)" = full ]
+    kill_hard diskguard # and it starts there, too
+    guard 1G
+    is '.ready == false'
+    rm "$T/mnt/foreign"
+    wait_until 10 is '.ready and .pressure == "ok" and .not_ready == []'
+    writer w D 200000 3
+    ends_with 0 w
+}
+
+@test "a small tmpfs runs full, by bytes and by inodes, and has room again" {
+    small_fs tmpfs 8 400
+    runs_full
+}
+
+@test "a small ext4 runs full, by bytes and by inodes, and has room again" {
+    small_fs ext4 16 400
+    runs_full
+}
+
+@test "a tmpfs without a byte left is not ready, and is ready again by itself" {
+    small_fs tmpfs 8 400
+    is_physically_full
+}
+
+@test "an ext4 without a byte left is not ready, and is ready again by itself" {
+    small_fs ext4 16 400
+    is_physically_full
+}
+
+@test "a spool that takes no new file is not ready, whatever statvfs says" {
+    small_fs ext4 16 400
+    guard 4M
+    is '.ready'
+    chattr +i "$SPOOL/state" || skip "cannot make a folder immutable here"
+    wait_until 10 is '.ready == false and .not_ready[0] == "unwritable" and (.write_error | test("no file can be made"))'
+    run ask "$(lease D 0 4096)"
+    [ "$status" -eq 1 ] && [ "$(json reason)" = unwritable ]
+    grep -q 'warn unwritable' "$T/diskguard.log"
+    chattr -i "$SPOOL/state"
+    wait_until 10 is '.ready and .write_error == null and .pressure == "ok"'
 }

@@ -21,11 +21,11 @@ write() {
 numbers() { seq "$1" "$2" | sed 's/.*/&,row &/'; }
 
 # up [OPTION]...: one run over sealed/ with quick retries
-up() { uploader --spool "$SPOOL" --queue sealed --once --retry-min 10ms --retry-max 50ms "$@"; }
+up() { uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms "$@"; }
 
 # start_up [OPTION]...: the same as a daemon
 start_up() {
-    start uploader uploader --spool "$SPOOL" --queue sealed --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms "$@"
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms "$@"
 }
 
 # is_one_member FILE: a gzip file of exactly one member
@@ -160,6 +160,20 @@ status_is() { [ "$(status_of "$1")" = "$2" ]; }
     jq -e ".reason == \"damaged\" and .rows_salvaged == $((got - 10))" "$SPOOL"/quarantine/D/*.why
 }
 
+@test "mending a damaged segment takes room from diskguard, and waits for it" {
+    numbers 1 3000 | write A --schema "$SCHEMA" --block-bytes 4K
+    file=$(segments sealed)
+    printf 'XXXX' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none
+    run -75 uploader --spool "$SPOOL" --queue sealed --once --retry-min 10ms --retry-max 50ms --database D=dir:"$T/out"
+    [ "$(count quarantine)" = 0 ]
+    [ -z "$(out_rows A)" ]
+    start guard diskguard --spool "$SPOOL" --max-disk-usage 100M
+    wait_until 10 test -S "$SPOOL/run/diskguard.ctl"
+    run -0 uploader --spool "$SPOOL" --queue sealed --once --retry-min 10ms --retry-max 50ms --database D=dir:"$T/out"
+    [ "$(count quarantine)" = 1 ]
+    [ "$(out_rows A | wc -l)" -gt 2000 ]
+}
+
 @test "a segment whose head belongs elsewhere goes to quarantine, the rest goes on" {
     numbers 1 3 | write A
     numbers 4 6 | write B
@@ -188,7 +202,7 @@ status_is() { [ "$(status_of "$1")" = "$2" ]; }
 crash_at() {
     local point=$1
     shift
-    run env SPILLWAY_CRASH_AT="$point" uploader --spool "$SPOOL" --queue sealed --once --retry-min 10ms --retry-max 50ms "$@"
+    run env SPILLWAY_CRASH_AT="$point" uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms "$@"
     [ "$status" = 137 ] || { echo "did not die at $point: $status $output" >&2; return 1; }
     run -0 up "$@"
     nothing_left

@@ -1,11 +1,14 @@
-/* A writer that knows nothing of segments: leaseholder SPOOL DB BYTES SEED [--fail] writes BYTES in files of
- * random sizes into active/DB/, renames each to sealed/DB/ when it is done, and asks diskguard for each write
- * first, as walwriter does. Refused, it waits and asks again; with --fail it exits 75. At the end
+/* A writer that knows nothing of segments: leaseholder SPOOL DB BYTES SEED [--fail|--idle|--lie BYTES] writes
+ * BYTES in files of random sizes into active/DB/, renames each to sealed/DB/ when it is done, and asks
+ * diskguard for each write first, as walwriter does. Refused, it waits and asks again; with --fail it exits
+ * 75; with --idle it then does nothing but what an idle writer does, until SIGTERM; with --lie it writes so
+ * many bytes more without a word of them. At the end
  * {"written":N,"files":N,"refused":N,"longest_ms":T} on stdout: longest_ms is the longest that it had to wait
  * for a lease. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "common/base/clock.h"
@@ -45,12 +48,13 @@ static int64_t allocated(int fd)
     return fstat(fd, &st) == 0 ? (int64_t)st.st_blocks * 512 : 0;
 }
 
-static void take(struct job *job, int64_t bytes)
+static void take(struct job *job, int64_t bytes, bool is_new_file)
 {
     struct err err;
     struct mono start = mono_now();
     int rc;
-    while ((rc = lease_take(job->lease, bytes, &err)) != 0) {
+    while ((rc = is_new_file ? lease_take_file(job->lease, bytes, &err)
+                             : lease_take(job->lease, bytes, &err)) != 0) {
         if (rc == -EDQUOT && job->is_failing) {
             fprintf(stderr, "leaseholder: %s\n", err.text);
             exit(EXIT_AGAIN);
@@ -68,7 +72,7 @@ static void write_some(struct job *job, int fd)
 {
     static char bytes[WRITE_MAX];
     size_t len = 1 + (size_t)(next_random(job) % WRITE_MAX);
-    take(job, lease_cost((int64_t)len));
+    take(job, lease_cost((int64_t)len), false);
     int64_t before = allocated(fd);
     int rc = file_write_all(fd, bytes, len);
     lease_use(job->lease, allocated(fd) - before);
@@ -81,7 +85,7 @@ static void write_some(struct job *job, int fd)
 /* What is told of a directory that had to grow for a new name. */
 static int open_counted(struct job *job, const struct spool_place *place)
 {
-    take(job, ADOPTED_BYTES);
+    take(job, ADOPTED_BYTES, true);
     int dir = spool_place_open(&job->spool, place, true);
     if (dir < 0)
         die("cannot open a folder", dir);
@@ -96,9 +100,11 @@ static void write_file(struct job *job)
                        sealed = spool_place(QUEUE_SEALED, job->db);
     int dir = open_counted(job, &active);
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    int cause = -errno;
     close(dir);
     if (fd < 0)
-        die("cannot make a file", -errno);
+        die("cannot make a file", cause);
+    lease_use_file(job->lease);
     uint64_t writes = 1 + next_random(job) % WRITES_A_FILE;
     while (writes-- && job->left > 0)
         write_some(job, fd);
@@ -107,6 +113,36 @@ static void write_file(struct job *job)
     if (rc)
         die("cannot seal", rc);
     job->files++;
+}
+
+static volatile sig_atomic_t is_over;
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_over = 1;
+}
+
+static void idle(const struct job *job)
+{
+    signal(SIGTERM, on_signal);
+    while (!is_over) {
+        lease_tick(job->lease, 0);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}
+
+static void lie(const struct job *job, int64_t bytes)
+{
+    static const char zeros[WRITE_MAX];
+    struct spool_place sealed = spool_place(QUEUE_SEALED, job->db);
+    int dir = spool_place_open(&job->spool, &sealed, true);
+    int fd = dir < 0 ? -1 : openat(dir, "T,-,0000000000000001.csv.gz", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    for (; fd >= 0 && bytes > 0; bytes -= (int64_t)sizeof zeros)
+        if (file_write_all(fd, zeros, sizeof zeros) != 0)
+            die("cannot lie", -errno);
+    close(fd);
+    close(dir);
 }
 
 int main(int argc, char **argv)
@@ -125,6 +161,10 @@ int main(int argc, char **argv)
         die(err.text, rc);
     while (job.left > 0)
         write_file(&job);
+    if (argc > 6 && strcmp(argv[5], "--lie") == 0)
+        lie(&job, strtoll(argv[6], NULL, 10));
+    if (argc > 5 && strcmp(argv[5], "--idle") == 0)
+        idle(&job);
     lease_close(job.lease);
     spool_close(&job.spool);
     printf("{\"written\":%lld,\"files\":%lld,\"refused\":%lld,\"longest_ms\":%lld}\n", (long long)job.written,

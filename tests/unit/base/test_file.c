@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/base/buf.h"
@@ -48,6 +49,31 @@ static void replaces_whole(void **state)
     assert_string_equal(buf.data, "newer");
     assert_int_equal(count_entries(), 2); /* nothing temporary stays */
     buf_fini(&buf);
+}
+
+static void takes_the_longest_names(void **state)
+{
+    (void)state;
+    char name[256];
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    assert_int_equal(file_replace(dir, name, "a", 1), 0);
+    assert_int_equal(count_entries(), 1);
+}
+
+/* What a process that died has left goes; what is being written, and what is no temporary file, stays. */
+static void sweeps_what_nobody_writes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {".77-1.tmp", ".77-2.tmp", "77-3.tmp", ".tmp", ".77.new"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        close(openat(dir, names[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+    int used = openat(dir, ".77-2.tmp", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(used, LOCK_EX), 0);
+    file_sweep(dir);
+    assert_int_equal(count_entries(), ARRAY_LEN(names) - 1);
+    assert_true(faccessat(dir, ".77-1.tmp", F_OK, 0) != 0);
+    close(used);
 }
 
 /* The rename cannot happen: the old content stays, and the temporary file goes. */
@@ -103,6 +129,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(replaces_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(takes_the_longest_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sweeps_what_nobody_writes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failing_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_within_its_ceiling, set_up, tear_down),
         cmocka_unit_test_setup_teardown(read_at_tells_the_end, set_up, tear_down),

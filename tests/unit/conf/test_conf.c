@@ -180,7 +180,8 @@ static void help_and_manual_have_every_key(void **state)
     fclose(out);
     for (size_t i = 0; i < CONF_KEYS; i++) {
         char flag[64];
-        snprintf(flag, sizeof flag, "    --%s", conf_key((enum conf_id)i)->name);
+        snprintf(flag, sizeof flag, "    --%s%c", conf_key((enum conf_id)i)->name,
+                 *conf_key((enum conf_id)i)->argument ? ' ' : '\n');
         assert_true(!!strstr(text, flag) == !!(conf_key((enum conf_id)i)->programs & CONF_U));
     }
     free(text);

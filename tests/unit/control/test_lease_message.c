@@ -21,7 +21,7 @@ static void all_fields_are_taken(void **state)
     struct err err;
     assert_int_equal(
         parse("{\"v\":1,\"op\":\"lease\",\"db\":\"My Db\",\"lease\":3,\"seq\":9,\"holding\":5,\"need\":6,"
-              "\"want\":7}",
+              "\"want\":7,\"holding_files\":1,\"need_files\":2,\"want_files\":3}",
               &request, &err),
         0);
     assert_string_equal(request.db, "My%20Db");
@@ -30,6 +30,9 @@ static void all_fields_are_taken(void **state)
     assert_int_equal(request.holding, 5);
     assert_int_equal(request.need, 6);
     assert_int_equal(request.want, 7);
+    assert_int_equal(request.holding_files, 1);
+    assert_int_equal(request.need_files, 2);
+    assert_int_equal(request.want_files, 3);
 }
 
 static void absent_fields_are_zero_and_want_is_at_least_need(void **state)
@@ -40,6 +43,7 @@ static void absent_fields_are_zero_and_want_is_at_least_need(void **state)
     assert_int_equal(parse("{\"v\":1,\"db\":\"D\",\"holding\":0}", &request, &err), 0);
     assert_int_equal(request.lease + request.seq, 0);
     assert_int_equal(request.need + request.want, 0);
+    assert_int_equal(request.holding_files + request.need_files + request.want_files, 0);
     assert_int_equal(parse("{\"v\":1,\"db\":\"D\",\"holding\":0,\"need\":10,\"want\":3}", &request, &err), 0);
     assert_int_equal(request.want, 10);
 }
@@ -62,6 +66,8 @@ static void nonsense_is_refused_by_name(void **state)
         {"{\"v\":1,\"db\":\"D\",\"holding\":1125899906842625}", "1125899906842624"},
         {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"need\":-5}", "\"need\""},
         {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"want\":true}", "\"want\""},
+        {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"need_files\":-1}", "\"need_files\""},
+        {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"holding_files\":1073741825}", "1073741824"},
         {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"seq\":[]}", "\"seq\""},
         {"{\"v\":1,\"db\":\"D\",\"holding\":0,\"lease\":{}}", "\"lease\""},
     };
@@ -77,8 +83,14 @@ static void nonsense_is_refused_by_name(void **state)
 static void what_is_built_is_understood(void **state)
 {
     (void)state;
-    const struct lease_request said = {
-        .lease = 4, .seq = 77, .holding = LEASE_BYTES_MAX, .need = 1, .want = 2};
+    const struct lease_request said = {.lease = 4,
+                                       .seq = 77,
+                                       .holding = LEASE_BYTES_MAX,
+                                       .need = 1,
+                                       .want = 2,
+                                       .holding_files = 3,
+                                       .need_files = 4,
+                                       .want_files = 5};
     json_t *message = lease_request_build("settle", "Telemetry", &said);
     struct lease_request heard;
     struct err err;
@@ -88,6 +100,9 @@ static void what_is_built_is_understood(void **state)
     assert_int_equal(heard.lease, 4);
     assert_int_equal(heard.seq, 77);
     assert_true(heard.holding == LEASE_BYTES_MAX);
+    assert_int_equal(heard.holding_files, 3);
+    assert_int_equal(heard.need_files, 4);
+    assert_int_equal(heard.want_files, 5);
     json_decref(message);
 }
 

@@ -9,7 +9,7 @@
 #include "diskguard/account.h"
 
 enum { WRITERS = 6, FILES = 512, STEPS = 6000, SEEDS = 60, DBS = 3 };
-enum { LIMIT = 4 << 20 };
+enum { LIMIT = 4 << 20, SEGMENTS = 60 };
 
 /* --- the model: what is really so -------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ struct model_file {
 };
 
 struct model_writer {
-    int64_t held; /* what it may still write */
+    struct amount held; /* what it may still write */
     int64_t pid;
     uint64_t file;
     size_t db;
@@ -48,42 +48,76 @@ static uint64_t draw(struct model *m, uint64_t below)
     return m->random % below;
 }
 
-static int64_t really_used(const struct model *m)
+static struct amount really_used(const struct model *m)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < FILES; i++)
-        sum += m->files[i].inode ? m->files[i].bytes : 0;
+    struct amount sum = {0};
+    for (size_t i = 0; i < FILES; i++) {
+        sum.bytes += m->files[i].inode ? m->files[i].bytes : 0;
+        sum.files += m->files[i].inode != 0;
+    }
     return sum;
 }
 
-static int64_t really_held(const struct model *m)
+static struct amount really_held(const struct model *m)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < WRITERS; i++)
-        sum += m->writers[i].held;
+    struct amount sum = {0};
+    for (size_t i = 0; i < WRITERS; i++) {
+        sum.bytes += m->writers[i].held.bytes;
+        sum.files += m->writers[i].held.files;
+    }
     return sum;
+}
+
+/* The sums of the account are those of its parts. */
+static void check_sums(const struct account *account)
+{
+    struct amount outstanding = {0}, settled = {0};
+    for (size_t i = 0; i < account->databases.count; i++) {
+        const struct database *database = &account->databases.list[i];
+        assert_true(database->bytes_due.outstanding >= 0 && database->files_due.outstanding >= 0);
+        assert_true(ledger_settled(&database->bytes_due) >= 0 && ledger_settled(&database->files_due) >= 0);
+        outstanding.bytes += database->bytes_due.outstanding;
+        outstanding.files += database->files_due.outstanding;
+        settled.bytes += ledger_settled(&database->bytes_due);
+        settled.files += ledger_settled(&database->files_due);
+    }
+    assert_true(outstanding.bytes == account->outstanding.bytes);
+    assert_true(outstanding.files == account->outstanding.files);
+    assert_true(settled.bytes == account->settled.bytes);
+    assert_true(settled.files == account->settled.files);
+}
+
+/* What is told: the sum holds the limit, and nothing is hidden. */
+static void check_shown(const struct account *account)
+{
+    const struct shown shown = account_shown(account);
+    assert_true(shown.used + shown.outstanding <= LIMIT);
+    assert_true(shown.counted_twice >= 0 && shown.used >= account->files.bytes);
+    assert_true(shown.used + shown.outstanding + shown.counted_twice ==
+                account->files.bytes + account->settled.bytes + account->outstanding.bytes);
 }
 
 static void check(const struct model *m)
 {
-    int64_t used = really_used(m), held = really_held(m);
-    if (used + held + account_reserve(&m->account) > LIMIT)
+    const struct account *account = &m->account;
+    const struct amount used = really_used(m), held = really_held(m);
+    if (used.bytes + held.bytes + account_reserve(account) > LIMIT)
         fail_msg("seed %" PRIu64 " step %zu: %" PRId64 " on disk and %" PRId64 " held: over the limit",
-                 m->seed, m->step, used, held);
-    int64_t outstanding = 0, settled = 0;
-    for (size_t i = 0; i < m->account.databases.count; i++) {
-        outstanding += m->account.databases.list[i].outstanding;
-        settled += database_settled(&m->account.databases.list[i]);
-        assert_true(m->account.databases.list[i].outstanding >= 0);
-        assert_true(database_settled(&m->account.databases.list[i]) >= 0);
-    }
-    assert_true(outstanding == m->account.outstanding);
-    assert_true(settled == m->account.settled);
-    if (!m->is_starting && account_used(&m->account) + m->account.outstanding < used + held)
+                 m->seed, m->step, used.bytes, held.bytes);
+    if (used.files + held.files > SEGMENTS)
+        fail_msg("seed %" PRIu64 " step %zu: %" PRId64 " files and %" PRId64 " held: over the limit", m->seed,
+                 m->step, used.files, held.files);
+    check_sums(account);
+    check_shown(account);
+    if (m->is_starting)
+        return;
+    if (account_used(account) + account->outstanding.bytes < used.bytes + held.bytes ||
+        account->files.segments + account->settled.files + account->outstanding.files <
+            used.files + held.files)
         fail_msg("seed %" PRIu64 " step %zu: %" PRId64 " on disk and %" PRId64 " held, but %" PRId64
-                 " and %" PRId64 " in the account",
-                 m->seed, m->step, used, held, account_used(&m->account), m->account.outstanding);
-    assert_true(account_shown_used(&m->account) + account_shown_outstanding(&m->account) <= LIMIT);
+                 " and %" PRId64 " in the account (or of files: %" PRId64 ", %" PRId64 ")",
+                 m->seed, m->step, used.bytes, held.bytes, account_used(account), account->outstanding.bytes,
+                 used.files, held.files);
 }
 
 static bool is_never_skipped(const void *arg, uint32_t dir)
@@ -155,35 +189,46 @@ static void begin_writer(struct model *m, struct model_writer *w)
     assert_int_equal(account_add(&m->account, &like, &w->holder), 0);
 }
 
+static bool is_nothing(struct amount amount)
+{
+    return amount.bytes == 0 && amount.files == 0;
+}
+
 static void ask(struct model *m, struct model_writer *w)
 {
-    int64_t need = 4096 * (int64_t)(1 + draw(m, 64)), want = need + (int64_t)draw(m, 1 << 20);
-    assert_int_equal(account_report(&m->account, w->holder, w->held), 0);
-    int64_t before = m->account.outstanding;
-    int64_t room = account_room(&m->account);
-    int64_t granted = account_grant(&m->account, w->holder, need, want, room, m->now_ms);
-    if (granted > 0)
-        assert_true(account_room(&m->account) >= 0);
-    if (granted < 0) {
-        assert_true(m->account.outstanding == before);
+    struct wish wish = {.need = {.bytes = 4096 * (int64_t)(1 + draw(m, 64)), .files = (int64_t)draw(m, 3)}};
+    wish.want.bytes = wish.need.bytes + (int64_t)draw(m, 1 << 20);
+    wish.want.files = wish.need.files + (int64_t)draw(m, 5);
+    assert_true(is_nothing(account_report(&m->account, w->holder, w->held)));
+    const struct amount before = m->account.outstanding, room = account_room(&m->account);
+    struct amount granted;
+    if (!account_grant(&m->account, w->holder, &wish, room, m->now_ms, &granted)) {
+        assert_true(m->account.outstanding.bytes == before.bytes);
+        assert_true(m->account.outstanding.files == before.files);
         return;
     }
-    assert_true(w->held + granted >= need);
-    assert_true(granted == 0 || w->held + granted <= want);
-    if (draw(m, 20)) /* else the answer is lost */
-        w->held += granted;
+    assert_true(granted.bytes == 0 || account_room(&m->account).bytes >= 0);
+    assert_true(granted.files == 0 || account_room(&m->account).files >= 0);
+    assert_true(w->held.bytes + granted.bytes >= wish.need.bytes);
+    assert_true(w->held.files + granted.files >= wish.need.files);
+    assert_true(granted.bytes == 0 || w->held.bytes + granted.bytes <= wish.want.bytes);
+    assert_true(granted.files == 0 || w->held.files + granted.files <= wish.want.files);
+    if (draw(m, 20)) { /* else the answer is lost */
+        w->held.bytes += granted.bytes;
+        w->held.files += granted.files;
+    }
 }
 
 static void write_bytes(struct model *m, struct model_writer *w)
 {
     struct model_file *file = draw(m, 8) ? find_file(m, w->file) : NULL;
-    if (!file)
-        file = new_file(m, w);
-    int64_t bytes = w->held ? (int64_t)draw(m, (uint64_t)w->held + 1) : 0;
+    if (!file && w->held.files > 0 && (file = new_file(m, w)) != NULL)
+        w->held.files--;
+    int64_t bytes = w->held.bytes ? (int64_t)draw(m, (uint64_t)w->held.bytes + 1) : 0;
     if (!file)
         return;
     file->bytes += bytes;
-    w->held -= bytes;
+    w->held.bytes -= bytes;
 }
 
 static void drain(struct model *m)
@@ -199,7 +244,7 @@ static void restart(struct model *m)
     for (size_t i = 0; i < WRITERS; i++)
         kept[i] = *m->writers[i].holder;
     account_fini(&m->account);
-    assert_int_equal(account_init(&m->account, LIMIT, 1000), 0);
+    assert_int_equal(account_init(&m->account, LIMIT, SEGMENTS), 0);
     for (size_t i = 1; i <= DBS; i++) {
         size_t index;
         char name[8];
@@ -235,7 +280,7 @@ static void act(struct model *m)
         write_bytes(m, w);
         break;
     case 7:
-        assert_int_equal(account_report(&m->account, w->holder, w->held), 0);
+        assert_true(is_nothing(account_report(&m->account, w->holder, w->held)));
         break;
     case 8:
         if (draw(m, 10) == 0) { /* kill -9 */
@@ -253,7 +298,7 @@ static void act(struct model *m)
 static void start_model(struct model *m, uint64_t seed)
 {
     *m = (struct model){.seed = seed, .random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1, .now_ms = 1};
-    assert_int_equal(account_init(&m->account, LIMIT, 1000), 0);
+    assert_int_equal(account_init(&m->account, LIMIT, SEGMENTS), 0);
     for (size_t i = 1; i <= DBS; i++) {
         size_t index;
         char name[8];
@@ -296,8 +341,9 @@ static void it_never_exceeds_the_limit_and_all_comes_back(void **state)
         for (int i = 0; i < 3; i++)
             scan(m, false, false);
         assert_true(account_used(&m->account) == 0);
-        assert_true(m->account.outstanding == 0);
-        assert_true(account_room(&m->account) == LIMIT - account_reserve(&m->account));
+        assert_true(is_nothing(m->account.outstanding) && is_nothing(m->account.settled));
+        assert_true(account_room(&m->account).bytes == LIMIT - account_reserve(&m->account));
+        assert_true(account_room(&m->account).files == SEGMENTS);
         account_fini(&m->account);
     }
     assert_true(granted_in_all > SEEDS * 20);
@@ -329,24 +375,41 @@ static void complete_scan(struct account *account)
     account_scan_end(account, &dirs, &freed);
 }
 
+/* Bytes granted; -1: refused. */
+static int64_t grant(struct account *account, struct holder *holder, int64_t need, int64_t want, int64_t room,
+                     int64_t now_ms)
+{
+    const struct wish wish = {.need.bytes = need, .want.bytes = want};
+    struct amount granted;
+    return account_grant(account, holder, &wish, (struct amount){.bytes = room, .files = 1000}, now_ms,
+                         &granted)
+               ? granted.bytes
+               : -1;
+}
+
+static int64_t report(struct account *account, struct holder *holder, int64_t holding)
+{
+    return account_report(account, holder, (struct amount){.bytes = holding}).bytes;
+}
+
 static void settled_bytes_count_until_a_later_scan(void **state)
 {
     (void)state;
     struct account account;
     make(&account, 1 << 20);
     struct holder *holder = add(&account, 1);
-    assert_true(account_grant(&account, holder, 8192, 8192, account_room(&account), 1) == 8192);
+    assert_true(grant(&account, holder, 8192, 8192, account_room(&account).bytes, 1) == 8192);
     int64_t freed;
     account_scan_begin(&account);
-    assert_int_equal(account_report(&account, holder, 4096), 0);
-    assert_true(account.settled == 4096);
+    assert_int_equal(report(&account, holder, 4096), 0);
+    assert_true(account.settled.bytes == 4096);
     account_scan_end(&account, &dirs, &freed); /* began before the word was given */
-    assert_true(account.settled == 4096);
+    assert_true(account.settled.bytes == 4096);
     account_scan_begin(&account);
     const struct file_entry file = {.inode = 9, .bytes = 4096, .db = 1};
     assert_int_equal(files_see(&account.files, &file), 0);
     account_scan_end(&account, &dirs, &freed);
-    assert_true(account.settled == 0);
+    assert_true(account.settled.bytes == 0);
     assert_true(account_used(&account) == 4096);
     account_fini(&account);
 }
@@ -357,12 +420,12 @@ static void what_a_scan_misses_counts_until_the_second(void **state)
     struct account account;
     make(&account, 1 << 20);
     struct holder *holder = add(&account, 1);
-    assert_true(account_grant(&account, holder, 8192, 8192, account_room(&account), 1) == 8192);
-    assert_int_equal(account_report(&account, holder, 0), 0);
+    assert_true(grant(&account, holder, 8192, 8192, account_room(&account).bytes, 1) == 8192);
+    assert_int_equal(report(&account, holder, 0), 0);
     complete_scan(&account);
-    assert_true(account.settled == 8192);
+    assert_true(account.settled.bytes == 8192);
     complete_scan(&account);
-    assert_true(account.settled == 0);
+    assert_true(account.settled.bytes == 0);
     account_fini(&account);
 }
 
@@ -372,11 +435,11 @@ static void a_false_claim_is_counted_and_told(void **state)
     struct account account;
     make(&account, 1 << 20);
     struct holder *holder = add(&account, 1);
-    assert_true(account_report(&account, holder, 12345) == 12345);
-    assert_true(account.outstanding == 12345);
+    assert_true(report(&account, holder, 12345) == 12345);
+    assert_true(account.outstanding.bytes == 12345);
     assert_int_equal(account.claims, 1);
     account_end(&account, holder);
-    assert_true(account.outstanding == 0 && account.settled == 12345);
+    assert_true(account.outstanding.bytes == 0 && account.settled.bytes == 12345);
     account_fini(&account);
 }
 
@@ -387,7 +450,7 @@ static void drift_is_growth_that_nobody_leased(void **state)
     make(&account, 1 << 20);
     struct holder *holder = add(&account, 1);
     enum area area;
-    assert_true(account_grant(&account, holder, 8192, 8192, account_room(&account), 1) == 8192);
+    assert_true(grant(&account, holder, 8192, 8192, account_room(&account).bytes, 1) == 8192);
     account_scan_begin(&account);
     const struct file_entry leased = {.inode = 9, .bytes = 8192, .db = 1, .area = QUEUE_ACTIVE};
     const struct file_entry foreign = {.inode = 10, .bytes = 65536, .db = 1, .area = QUEUE_UPLOAD};
@@ -407,11 +470,11 @@ static void who_waits_longest_gets_its_turn(void **state)
     make(&account, 1 << 20);
     struct holder *large = add(&account, 1), *small = add(&account, 2);
     int64_t now_ms = 1;
-    assert_true(account_grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
+    assert_true(grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
     /* 20,000 are free, the other needs 8192, and must stand back. */
-    assert_true(account_grant(&account, small, 8192, 8192, 20000, ++now_ms) == -1);
-    assert_true(account_grant(&account, large, 65536, 65536, 65536, ++now_ms) == 65536);
-    assert_true(account_grant(&account, small, 8192, 8192, 20000, ++now_ms) == 8192);
+    assert_true(grant(&account, small, 8192, 8192, 20000, ++now_ms) == -1);
+    assert_true(grant(&account, large, 65536, 65536, 65536, ++now_ms) == 65536);
+    assert_true(grant(&account, small, 8192, 8192, 20000, ++now_ms) == 8192);
     account_fini(&account);
 }
 
@@ -422,11 +485,11 @@ static void a_turn_ends(void **state)
     make(&account, 1 << 20);
     struct holder *large = add(&account, 1), *small = add(&account, 2);
     int64_t now_ms = 1;
-    assert_true(account_grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
+    assert_true(grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
     int64_t granted = -1;
     for (; granted < 0 && now_ms < 4 * TURN_MS; now_ms += 100) {
-        assert_true(account_grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
-        granted = account_grant(&account, small, 8192, 8192, 20000, now_ms);
+        assert_true(grant(&account, large, 65536, 65536, 20000, now_ms) == -1);
+        granted = grant(&account, small, 8192, 8192, 20000, now_ms);
     }
     assert_true(granted == 8192);
     assert_true(now_ms >= TURN_MS && now_ms < 2 * TURN_MS);
@@ -439,8 +502,8 @@ static void who_stopped_asking_holds_up_nobody(void **state)
     struct account account;
     make(&account, 1 << 20);
     struct holder *large = add(&account, 1), *small = add(&account, 2);
-    assert_true(account_grant(&account, large, 65536, 65536, 20000, 1) == -1);
-    assert_true(account_grant(&account, small, 8192, 8192, 20000, ABSENT_MS + 2) == 8192);
+    assert_true(grant(&account, large, 65536, 65536, 20000, 1) == -1);
+    assert_true(grant(&account, small, 8192, 8192, 20000, ABSENT_MS + 2) == 8192);
     account_fini(&account);
 }
 
@@ -450,8 +513,8 @@ static void scarce_room_is_shared(void **state)
     struct account account;
     make(&account, 1 << 20);
     struct holder *a = add(&account, 1), *b = add(&account, 2);
-    assert_true(account_grant(&account, a, 4096, 1 << 20, 400000, 1) == 200000);
-    assert_true(account_grant(&account, b, 4096, 1 << 20, 200000, 1) <= 100000);
+    assert_true(grant(&account, a, 4096, 1 << 20, 400000, 1) == 200000);
+    assert_true(grant(&account, b, 4096, 1 << 20, 200000, 1) <= 100000);
     account_fini(&account);
 }
 
@@ -490,10 +553,53 @@ static void the_reserve_leaves_tiny_limits_usable(void **state)
     struct account account;
     make(&account, 1 << 20);
     assert_true(account_reserve(&account) <= (1 << 20) / 8);
-    assert_true(account_room(&account) > 800 << 10);
+    assert_true(account_room(&account).bytes > 800 << 10);
     account_fini(&account);
     make(&account, INT64_C(1) << 40);
     assert_true(account_reserve(&account) < 17 << 20);
+    account_fini(&account);
+}
+
+static void files_are_granted_by_number(void **state)
+{
+    (void)state;
+    struct account account;
+    make(&account, 1 << 20);
+    struct holder *a = add(&account, 1), *b = add(&account, 2);
+    struct wish wish = {.need = {.bytes = 4096, .files = 1}, .want = {.bytes = 4096, .files = 64}};
+    struct amount granted;
+    assert_true(account_grant(&account, a, &wish, (struct amount){65536, 10}, 1, &granted));
+    assert_int_equal(granted.bytes, 4096);
+    assert_int_equal(granted.files, 5); /* half an even share */
+    assert_false(account_grant(&account, b, &wish, (struct amount){65536, 0}, 2, &granted));
+    assert_true(granted.bytes == 0 && granted.files == 0);
+    wish.need.files = 0; /* more for the file that it has */
+    assert_true(account_grant(&account, b, &wish, (struct amount){65536, 0}, 3, &granted));
+    assert_int_equal(granted.bytes, 4096);
+    account_fini(&account);
+}
+
+static void a_file_counts_from_its_writers_word_until_scans_show_it(void **state)
+{
+    (void)state;
+    struct account account;
+    make(&account, 1 << 20);
+    struct holder *holder = add(&account, 1);
+    const struct wish wish = {.need.files = 3, .want.files = 3};
+    struct amount granted;
+    assert_true(account_grant(&account, holder, &wish, account_room(&account), 1, &granted));
+    assert_int_equal(account_room(&account).files, 997);
+    assert_int_equal(account_report(&account, holder, (struct amount){.files = 1}).files, 0);
+    assert_int_equal(account_room(&account).files, 997);
+    assert_int_equal(account_report(&account, holder, (struct amount){.files = 2}).files, 1); /* a lie */
+    const struct file_entry seen = {.inode = 9, .bytes = 0, .db = 1, .is_segment = 1};
+    int64_t freed;
+    account_scan_begin(&account);
+    assert_int_equal(files_see(&account.files, &seen), 0);
+    account_scan_end(&account, &dirs, &freed);
+    assert_int_equal(account.settled.files, 1); /* the other may have moved behind the scan */
+    complete_scan(&account);
+    assert_int_equal(account.settled.files, 0);
     account_fini(&account);
 }
 
@@ -509,6 +615,8 @@ int main(void)
         cmocka_unit_test(a_turn_ends),
         cmocka_unit_test(who_stopped_asking_holds_up_nobody),
         cmocka_unit_test(scarce_room_is_shared),
+        cmocka_unit_test(files_are_granted_by_number),
+        cmocka_unit_test(a_file_counts_from_its_writers_word_until_scans_show_it),
         cmocka_unit_test(a_holder_is_known_again),
         cmocka_unit_test(there_is_an_end_to_holders),
         cmocka_unit_test(the_reserve_leaves_tiny_limits_usable),

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/base/compiler.h"
+#include "diskguard/forecast.h"
 #include "diskguard/limits.h"
 #include "diskguard/pressure.h"
 
@@ -62,15 +63,18 @@ static void the_forecast_follows_the_rate(void **state)
     struct forecast forecast = {0};
     assert_int_equal(databases_init(&databases), 0);
     int64_t now_ms = 1, used = 0;
-    assert_true(forecast_full_in_ms(&forecast, 1000) == -1);
+    assert_true(forecast_full_in_ms(forecast.bytes_rate, 1000) == -1);
     for (; now_ms < 120000; now_ms += 500, used += 500000)
-        forecast_sample(&forecast, &databases, used, now_ms);
-    assert_in_range(forecast.rate, 990000, 1000000);
-    assert_in_range(forecast_full_in_ms(&forecast, 60000000), 60000, 60700);
-    assert_true(forecast_full_in_ms(&forecast, 0) == 0);
+        forecast_sample(&forecast, &databases, (struct amount){used, used / 500000}, now_ms);
+    assert_true(forecast.bytes_rate >= 990000 && forecast.bytes_rate <= 1000000);
+    assert_true(forecast.files_rate > 1.9 && forecast.files_rate <= 2);
+    assert_in_range(forecast_files_full_in_ms(2, 120), 60000, 60000);
+    assert_true(forecast_earlier(-1, 5) == 5 && forecast_earlier(5, -1) == 5 && forecast_earlier(7, 5) == 5);
+    assert_in_range(forecast_full_in_ms(forecast.bytes_rate, 60000000), 60000, 60700);
+    assert_true(forecast_full_in_ms(forecast.bytes_rate, 0) == 0);
     for (; now_ms < 300000; now_ms += 500)
-        forecast_sample(&forecast, &databases, used, now_ms);
-    assert_true(forecast_full_in_ms(&forecast, 60000000) == -1);
+        forecast_sample(&forecast, &databases, (struct amount){used, used / 500000}, now_ms);
+    assert_true(forecast_full_in_ms(forecast.bytes_rate, 60000000) == -1);
     databases_fini(&databases);
 }
 
@@ -103,7 +107,7 @@ static void min_free_is_a_size_or_a_share(void **state)
         {"99999%", -EINVAL, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct min_free min_free;
+        struct part min_free;
         struct err err;
         if (min_free_parse(cases[i].text, &min_free, &err) != cases[i].rc)
             fail_msg("min-free = %s", cases[i].text);
@@ -111,6 +115,32 @@ static void min_free_is_a_size_or_a_share(void **state)
             (min_free.bytes != cases[i].bytes || min_free.permyriad != cases[i].permyriad))
             fail_msg("min-free = %s means %lld, %lld", cases[i].text, (long long)min_free.bytes,
                      (long long)min_free.permyriad);
+    }
+}
+
+static void failover_share_is_a_size_or_a_share(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int rc;
+        int64_t of_1000;
+    } cases[] = {
+        {"90%", 0, 900},    {"0.9", 0, 900},      {"1.0", 0, 1000},    {"100%", 0, 1000},
+        {"250", 0, 250},    {"0.5%", 0, 5},       {"1K", 0, 1024},     {"0", -EINVAL, 0},
+        {"0%", -EINVAL, 0}, {"101%", -EINVAL, 0}, {"1.1", -EINVAL, 0}, {"-5%", -EINVAL, 0},
+        {"", -EINVAL, 0},   {"most", -EINVAL, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct part share;
+        struct err err;
+        if (failover_share_parse(cases[i].text, &share, &err) != cases[i].rc)
+            fail_msg("failover-share = %s", cases[i].text);
+        if (cases[i].rc == 0 && part_of(&share, 1000) != cases[i].of_1000)
+            fail_msg("failover-share = %s means %lld of 1000", cases[i].text,
+                     (long long)part_of(&share, 1000));
+        if (cases[i].rc && !strstr(err.text, "failover-share"))
+            fail_msg("failover-share = %s: \"%s\"", cases[i].text, err.text);
     }
 }
 
@@ -132,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_full_for_a_while),
         cmocka_unit_test(the_forecast_follows_the_rate),
         cmocka_unit_test(min_free_is_a_size_or_a_share),
+        cmocka_unit_test(failover_share_is_a_size_or_a_share),
         cmocka_unit_test(permille_has_no_surprises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

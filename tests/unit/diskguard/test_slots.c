@@ -51,7 +51,7 @@ static void slots_are_found_again(void **state)
 {
     struct bench *b = *state;
     for (int i = 0; i < 500; i += 7) {
-        struct slot slot = {.pid = i + 1, .start = 2, .lease = 3, .seq = 4, .outstanding = i};
+        struct slot slot = {.pid = i + 1, .start = 2, .lease = 3, .seq = 4, .bytes = i, .files = i % 3};
         snprintf(slot.folder, sizeof slot.folder, "D%d", i);
         assert_int_equal(slots_reserve(&b->slots, (size_t)i), 0);
         slots_write(&b->slots, (size_t)i, &slot);
@@ -65,7 +65,8 @@ static void slots_are_found_again(void **state)
         char name[16];
         snprintf(name, sizeof name, "D%d", i);
         assert_int_equal(slot->pid, i + 1);
-        assert_int_equal(slot->outstanding, i);
+        assert_int_equal(slot->bytes, i);
+        assert_int_equal(slot->files, i % 3);
         assert_string_equal(slot->folder, name);
     }
     const struct slot none = {0};
@@ -91,7 +92,7 @@ static void what_makes_no_sense_is_started_anew(void **state)
         off_t offset, size;
     } cases[] = {{0, 4096}, {8, 4096}, {16, 4096}, {0, 100}, {0, 5000}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const struct slot slot = {.pid = 1, .outstanding = 5};
+        const struct slot slot = {.pid = 1, .bytes = 5};
         assert_int_equal(slots_reserve(&b->slots, 0), 0);
         slots_write(&b->slots, 0, &slot);
         slots_close(&b->slots);

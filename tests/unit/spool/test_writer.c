@@ -7,7 +7,7 @@
 /* --- faults: how many more calls succeed; -1: all of them ------------------------------------------- */
 
 static struct {
-    int pwrite, ftruncate, fdatasync, fsync, lease;
+    int pwrite, ftruncate, fdatasync, fsync, syncfs, lease;
     size_t short_bytes; /* a pwrite that fails has written so much before */
 } left;
 
@@ -75,6 +75,29 @@ int __wrap_lease_take(struct lease *lease, int64_t bytes, struct err *err)
     return fails(&left.lease) ? err_set(err, -EDQUOT, "full") : 0;
 }
 
+int __wrap_lease_take_file(struct lease *lease, int64_t bytes, struct err *err);
+int __wrap_lease_take_file(struct lease *lease, int64_t bytes, struct err *err)
+{
+    return __wrap_lease_take(lease, bytes, err);
+}
+
+void __wrap_lease_use_file(struct lease *lease);
+void __wrap_lease_use_file(struct lease *lease)
+{
+    (void)lease;
+}
+
+int __real_syncfs(int fd);
+int __wrap_syncfs(int fd);
+int __wrap_syncfs(int fd)
+{
+    if (fails(&left.syncfs)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_syncfs(fd);
+}
+
 void __wrap_lease_use(struct lease *lease, int64_t bytes);
 void __wrap_lease_use(struct lease *lease, int64_t bytes)
 {
@@ -84,7 +107,7 @@ void __wrap_lease_use(struct lease *lease, int64_t bytes)
 
 static int setup(void **state)
 {
-    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.lease = -1;
+    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.syncfs = left.lease = -1;
     left.short_bytes = 0;
     used_bytes = 0;
     return fixture_setup(state);

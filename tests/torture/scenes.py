@@ -1,0 +1,554 @@
+"""Scenes: a spool in some state, a program that is run over it under a fault, and a clean run afterwards that must bring all rows
+home. Used with the n-th call that fails (nth.py), with named crash points (points.py) and with power cuts (power.py)."""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from oracle import TOO_LONG, Expected, Judge, members, read, segment_text
+from rig import (DEADLINE, Daemon, Failure, Result, argv_of, check_end, environment, fault, must, run, sealed_rows, wait_until,
+                 walwriter_args)
+
+SMALL = ("--block-bytes", "4K", "--segment-bytes", "8K")
+
+
+def orphan(rig, spool, writer, count, blocks, table="T"):
+    """A file in active/ of a walwriter that was killed after so many blocks."""
+    other = tempfile.mkdtemp(prefix="orphan.", dir=rig.top)
+    result = run("walwriter", *walwriter_args(other, table, "--block-bytes", "4K"), stdin=rig.rows.text(writer, 0, count),
+                 fault={"SPILLWAY_CRASH_AT": f"append:after-write#{blocks}"})
+    if result.code != -9:
+        raise Failure(f"the orphan of {writer} was not made: exit {result.code}\n" + result.tail())
+    [path] = glob.glob(os.path.join(other, "active/D/*"))
+    os.makedirs(os.path.join(spool, "active/D"), exist_ok=True)
+    to = os.path.join(spool, "active/D", os.path.basename(path))
+    shutil.move(path, to)
+    shutil.rmtree(other)
+    return to
+
+
+def damage(path, which=2):
+    """Flip a byte in the middle of a member: its block is lost, those round it are not."""
+    data = bytearray(read(path))
+    at, end, _, _ = list(members(bytes(data)))[which]
+    data[(at + end) // 2] ^= 0x55
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def truncate(path, by):
+    os.truncate(path, os.path.getsize(path) - by)
+
+
+def fill(rig, spool, writer, count, table="T", *more):
+    must("walwriter", *walwriter_args(spool, table, *SMALL, *more), stdin=rig.rows.text(writer, 0, count))
+
+
+# --- templates: (spool in a folder, what was fed to it) -------------------------------------------------
+
+
+def make_empty(rig, spool):
+    return {}
+
+
+def make_mess(rig, spool):
+    """Everything that a bad day leaves in active/, and some sealed segments."""
+    fill(rig, spool, "sealed", 200)
+    truncate(orphan(rig, spool, "torn", 400, 4), 5)
+    orphan(rig, spool, "left", 300, 3)
+    damage(orphan(rig, spool, "hurt", 400, 5))
+    path = orphan(rig, spool, "copy", 300, 3)
+    os.rename(path, os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new"))
+    path = orphan(rig, spool, "both", 300, 3)
+    shutil.copy(path, os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new"))
+    truncate(os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new"), 1000)
+    refused(rig, spool, "bad")
+    for point in ("create:after-open", "create:after-head"):  # files without rows
+        other = tempfile.mkdtemp(prefix="orphan.", dir=rig.top)
+        run("walwriter", *walwriter_args(other), stdin=rig.rows.text("none", 0, 1), fault={"SPILLWAY_CRASH_AT": point})
+        for path in glob.glob(os.path.join(other, "active/D/*")):
+            shutil.move(path, os.path.join(spool, "active/D"))
+        shutil.rmtree(other)
+    return {"sealed": 200, "torn": 400, "left": 300, "hurt": 400, "copy": 300, "both": 300, "bad": 40}
+
+
+def refused(rig, spool, writer):
+    """Rows that are too long for --max-row-bytes 64, left in a .bad by a killed walwriter."""
+    path = orphan(rig, spool, writer, 40, 1)
+    os.rename(path, path + ".bad")
+
+
+def make_upload(rig, spool):
+    """Segments of two tables to upload, one damaged."""
+    fill(rig, spool, "one", 300)
+    fill(rig, spool, "two", 300, "U")
+    fill(rig, spool, "hurt", 400)
+    damage(sorted(glob.glob(os.path.join(spool, "sealed/D/T,*")))[-2])
+    fill(rig, spool, "three", 60)
+    return {"one": 300, "two": 300, "hurt": 400, "three": 60}
+
+
+def make_frozen(rig, spool):
+    """The same, with a batch that an uploader which died has frozen, and one that it had only claimed."""
+    fed = make_upload(rig, spool)
+    out = os.path.join(os.path.dirname(spool), "never")
+    run("uploader", *uploader_args(spool, f"dir:{out}"), fault={"SPILLWAY_CRASH_AT": "batch:after-plan"})
+    shutil.rmtree(out, ignore_errors=True)
+    claimed = os.path.join(spool, "batch/D/2fffffffffffffff")
+    os.mkdir(claimed)
+    left = sorted(glob.glob(os.path.join(spool, "sealed/D/*.gz")))
+    if not left:  # all of it is claimed: take a batch that is not frozen apart
+        left = sorted(p for p in glob.glob(os.path.join(spool, "batch/D/*/*.gz"))
+                      if not os.path.exists(os.path.join(os.path.dirname(p), "plan.json")))
+    if left:
+        shutil.move(left[-1], claimed)
+    return fed
+
+
+def make_wide(rig, spool):
+    """A batch of more than one part."""
+    must("walwriter", *walwriter_args(spool, "T", "--block-bytes", "64K"), stdin=rig.rows.text("wide", 0, 1000))
+    return {"wide": 1000}
+
+
+def make_aside(rig, spool):
+    """Segments in quarantine, whole and damaged, and some in sealed/."""
+    fill(rig, spool, "aside", 300)
+    fill(rig, spool, "hurt", 200)
+    damage(sorted(glob.glob(os.path.join(spool, "sealed/D/T,*")))[-1], 1)
+    os.makedirs(os.path.join(spool, "quarantine/D"), exist_ok=True)
+    for path in glob.glob(os.path.join(spool, "sealed/D/T,*")):
+        to = os.path.join(spool, "quarantine/D", os.path.basename(path))
+        os.rename(path, to)
+        with open(to + ".why", "w", encoding="ascii") as why:
+            json.dump({"reason": "test", "file": os.path.basename(path), "time": "2026-01-01T00:00:00.000Z"}, why)
+    fill(rig, spool, "stays", 100, "U")
+    fill(rig, spool, "goes", 200)
+    return {"aside": 300, "hurt": 200, "stays": 100, "goes": 200}
+
+
+TEMPLATES = {"aside": make_aside, "wide": make_wide, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
+
+
+def template(rig, name):
+    """(folder, {writer: Expected}): made once. What the template itself has lost on purpose is `gone`."""
+    with rig.lock:
+        if name not in rig.templates:
+            top = tempfile.mkdtemp(prefix=f"template-{name}.", dir=rig.top)
+            spool = os.path.join(top, "spool")
+            os.mkdir(spool)
+            fed = TEMPLATES[name](rig, spool)
+            judge = Judge(rig.rows)
+            if fed:
+                seen = os.path.join(top, "seen")
+                shutil.copytree(spool, seen, ignore=lambda d, names: [n for n in names if n in ("run",)])
+                for path in glob.glob(os.path.join(seen, "active/D/.*.new")):  # complete if its original is gone
+                    original = os.path.join(os.path.dirname(path), os.path.basename(path)[1:-4])
+                    if not os.path.exists(original):
+                        os.rename(path, original)
+                judge.take_spool(seen)
+                shutil.rmtree(seen)
+            if judge.problems:
+                raise Failure(f"template {name}: {judge.problems}")
+            expected = {}
+            for writer, count in fed.items():
+                have = judge.found.get(writer, {})
+                last = max(have, default=-1) + 1
+                expected[writer] = Expected(count, last, True, [s for s in range(last) if s not in have])
+            rig.templates[name] = (spool, expected)
+        return rig.templates[name]
+
+
+def copy_spool(source, to):
+    os.makedirs(to, exist_ok=True)
+    for entry in os.scandir(source):
+        if entry.name == "run":
+            continue
+        if entry.is_dir():
+            shutil.copytree(entry.path, os.path.join(to, entry.name), dirs_exist_ok=True)
+        else:
+            shutil.copy2(entry.path, to)
+
+
+# --- scenes -----------------------------------------------------------------------------------------------
+
+
+def uploader_args(spool, target, *more):
+    return ("--spool", spool, "--queue", "sealed", "--no-guard", "--database", f"D={target}", "--once", "--retry-min", "1ms", "--retry-max", "2ms",
+            "--batch-bytes", "8K", "--uploads", "2", *more)
+
+
+class Scene:
+    program = "?"
+    name = "?"
+    state = "empty"
+    codes = {0, 1, 75, 111}
+
+    def __init__(self, rig, top):
+        self.rig, self.top = rig, top
+        self.spool = os.path.join(top, "spool")
+        self.target = os.path.join(top, "out")
+        source, expected = template(rig, self.state)
+        copy_spool(source, self.spool)
+        self.expected = dict(expected)
+        self.roots = [self.spool]
+
+    def start(self, shim):
+        """Under the fault. Returns the Result."""
+        raise NotImplementedError
+
+    def finish(self):
+        """Without it."""
+        raise NotImplementedError
+
+    def gather(self, judge):
+        judge.take_spool(self.spool)
+        if os.path.isdir(self.target):
+            judge.take_dir(self.target)
+
+    def may_repeat(self, writer, seq):
+        return False
+
+    def check_end(self, result):
+        """Is this exit code one that the manual knows?"""
+        if result.code != -9 and result.code not in self.codes:
+            raise Failure(f"exit code {result.code}, the manual has {sorted(self.codes)}\n" + result.tail())
+
+    def after(self, result):
+        """Look at what the faulty run says of itself."""
+        self.check_end(result)
+
+    def judge(self):
+        judge = self.rig.judge()
+        self.gather(judge)
+        judge.judge(self.expected, self.may_repeat)
+        return judge
+
+
+class Walwriter(Scene):
+    program = "walwriter"
+    state = "mess"
+    sync, more = "interval", ("--on-full", "fail")
+    count, writer = 300, "new"
+
+    def args(self):
+        return walwriter_args(self.spool, "T", *SMALL, "--sync", self.sync, *self.more)
+
+    def start(self, shim):
+        return run("walwriter", *self.args(), stdin=self.rig.rows.text(self.writer, 0, self.count), fault=shim)
+
+    def after(self, result):
+        self.check_end(result)
+        said = result.summary()
+        if result.code == -9 or said is None:
+            self.expected[self.writer] = Expected(self.count, sealed_rows(result.err), False)
+            self.rest = None
+        else:
+            if result.code == 0 and said["rows"] != self.count:
+                raise Failure(f"exit 0 with {said['rows']} of {self.count} rows")
+            self.expected[self.writer] = Expected(self.count, said["rows"], True)
+            self.rest = said["rows"]
+
+    def finish(self):
+        if self.rest is not None and self.rest < self.count:  # go on from where it said that it stopped
+            must("walwriter", *self.args(), stdin=self.rig.rows.text(self.writer, self.rest, self.count))
+            self.expected[self.writer] = Expected(self.count, self.count, True)
+        else:
+            must("walwriter", *self.args())
+        left = [n for n in os.listdir(os.path.join(self.spool, "active/D"))] if os.path.isdir(os.path.join(self.spool, "active/D")) else []
+        if left:
+            raise Failure(f"still in active/ after a clean run: {left[:4]}")
+
+
+def walwriter_scene(sync):
+    return type(f"Walwriter_{sync}", (Walwriter,), {"name": f"walwriter-{sync}", "sync": sync})
+
+
+class WalwriterFresh(Walwriter):
+    name, state, sync = "walwriter-fresh", "empty", "always"
+
+
+class WalwriterSlow(Walwriter):
+    """Rows that come slowly: flushes, syncs and sealing by age."""
+
+    name, state, sync = "walwriter-slow", "empty", "always"
+    more = ("--on-full", "fail", "--flush-interval", "10ms", "--segment-age", "100ms", "--segment-bytes", "64M")
+
+    def start(self, shim):
+        with subprocess.Popen(argv_of("walwriter", *self.args()), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=environment(shim)) as child:
+            try:
+                for i in range(6):
+                    child.stdin.write(self.rig.rows.text(self.writer, i * 50, i * 50 + 50))
+                    child.stdin.flush()
+                    time.sleep(0.04)
+            except BrokenPipeError:
+                pass
+            try:
+                child.stdin.close()
+            except BrokenPipeError:
+                pass
+            child.stdin = None
+            try:
+                out, err = child.communicate(timeout=DEADLINE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise Failure("walwriter hangs:\n" + Result(0, b"", child.communicate()[1]).tail()) from None
+        result = Result(child.returncode, out, err)
+        check_end("walwriter", result)
+        return result
+
+
+class WalwriterSlowBlock(WalwriterSlow):
+    """The same, waiting for room."""
+
+    name = "walwriter-block"
+    sync = "seal"
+    more = ("--on-full", "block", "--flush-interval", "10ms", "--segment-age", "100ms", "--segment-bytes", "64M")
+
+
+class WalwriterTaken(WalwriterSlow):
+    """The same, while an uploader takes each segment as soon as it is in sealed/: from there on it must not change."""
+
+    name, sync = "walwriter-taken", "seal"
+
+    def start(self, shim):
+        os.mkdir(self.target)
+        taker = Daemon(os.path.join(self.top, "taker.log"), "uploader", "--spool", self.spool, "--queue", "sealed", "--database",
+                       f"D=dir:{self.target}", "--scan-interval", "10ms", "--batch-age", "0")
+        try:
+            return super().start(shim)
+        finally:
+            taker.stop()
+
+
+class WalwriterBad(Walwriter):
+    """Every tenth row is too long: those go to quarantine."""
+
+    name, state = "walwriter-bad", "empty"
+    count = 300
+
+    def args(self):
+        return super().args() + ("--max-row-bytes", "120")
+
+    def start(self, shim):
+        lines = [self.rig.rows.text(self.writer, i, i + 1) for i in range(self.count)]
+        for i in range(0, self.count, 10):
+            lines[i] += TOO_LONG.encode() + b"\n"
+        return run("walwriter", *self.args(), stdin=b"".join(lines), fault=shim)
+
+    def after(self, result):
+        super().after(result)
+        said = result.summary()
+        self.refused = said["bad_rows"] if result.code in (0, 1) else 0
+
+    def judge(self):
+        judge = super().judge()
+        if not self.refused <= judge.too_long <= self.count // 10:
+            judge.problems.append(f"{self.refused} rows were said to be refused, {judge.too_long} are in quarantine")
+        return judge
+
+
+class Peerd(Scene):
+    program, name, state = "peerd", "peerd-once", "mess"
+
+    def start(self, shim):
+        return run("peerd", "--spool", self.spool, "--no-guard", "--once", "--name", "t", fault=shim)
+
+    def finish(self):
+        # It is guarded, and no diskguard runs: a salvage, which needs room, waits for a walwriter without a guard.
+        must("walwriter", *walwriter_args(self.spool))
+        must("peerd", "--spool", self.spool, "--no-guard", "--once", "--name", "t")
+        left = [p for q in ("active", "sealed") for p in glob.glob(os.path.join(self.spool, q, "D", "*"))]
+        if left:
+            raise Failure(f"still there after a clean run: {left[:4]}")
+
+
+class Diskguard(Scene):
+    """It starts, looks at everything, answers, and ends; or says why it cannot."""
+
+    program, name, state = "diskguard", "diskguard", "mess"
+    args = ("--max-disk-usage", "1G", "--min-free", "0", "--scan-interval", "10ms")
+
+    def start(self, shim):
+        log = os.path.join(self.top, "diskguard.log")
+        guard = Daemon(log, "diskguard", "--spool", self.spool, *self.args, fault=shim)
+        try:
+            wait_until("diskguard answers or ends", lambda: not guard.is_running() or self.used() > 0)
+            time.sleep(0.03)
+        finally:
+            code = guard.stop()
+        return Result(code, b"", guard.text())
+
+    def used(self):
+        answer = run("spillway", "--spool", self.spool, "status", "--json").out
+        found = re.search(rb'"used(?:_bytes)?": *(\d+)', answer)
+        return int(found[1]) if found else 0
+
+    def finish(self):
+        result = self.start({})
+        if result.code != 0:
+            raise Failure(f"without a fault diskguard exits {result.code}\n" + result.tail())
+        must("walwriter", *walwriter_args(self.spool))
+
+
+class Uploader(Scene):
+    program, name, state = "uploader", "uploader-dir", "upload"
+    more = ()
+
+    def __init__(self, rig, top):
+        super().__init__(rig, top)
+        os.mkdir(self.target)
+        self.roots = [self.spool, self.target]
+
+    def url(self):
+        return f"dir:{self.target}"
+
+    def start(self, shim):
+        return run("uploader", *uploader_args(self.spool, self.url(), *self.more), fault=shim)
+
+    def finish(self):
+        must("uploader", *uploader_args(self.spool, self.url(), *self.more))
+        left = [p for q in ("sealed", "batch") for p in glob.glob(os.path.join(self.spool, q, "D", "**", "*"), recursive=True)]
+        if left:
+            raise Failure(f"still there after a clean run: {left[:4]}")
+
+
+class UploaderFrozen(Uploader):
+    name, state = "uploader-frozen", "frozen"
+
+
+class UploaderAdx(Uploader):
+    """Streaming into adxsim. What was in flight may be there twice after a fault between the answer and its record."""
+
+    name = "uploader-adx"
+    repeats = False
+
+    def __init__(self, rig, top):
+        super().__init__(rig, top)
+        self.sim = rig.sim()
+        self.sim.reset()
+
+    def url(self):
+        return self.sim.url
+
+    def after(self, result):
+        super().after(result)
+        # Only a batch that is still there can be sent again.
+        self.repeatable = set()
+        judge = Judge(self.rig.rows)
+        for path in glob.glob(os.path.join(self.spool, "batch/D/*/*.gz")):
+            text, _ = segment_text(read(path), [], path)
+            judge.take(text, path)
+        for writer, times in judge.found.items():
+            self.repeatable.update((writer, seq) for seq in times)
+
+    def may_repeat(self, writer, seq):
+        return (writer, seq) in self.repeatable
+
+    def gather(self, judge):
+        super().gather(judge)
+        self.sim.give(judge)
+
+
+class Requeue(Scene):
+    """spillway requeue: from quarantine back into the pipeline."""
+
+    program, name, state = "spillway", "spillway-requeue", "aside"
+
+    def start(self, shim):
+        return run("spillway", "--spool", self.spool, "requeue", "D", fault=shim)
+
+    def finish(self):
+        must("spillway", "--spool", self.spool, "requeue", "D", codes=(0, 1))
+
+
+class Remove(Scene):
+    """spillway rm: each segment is there, or its removal is recorded."""
+
+    program, name, state = "spillway", "spillway-rm", "aside"
+
+    def __init__(self, rig, top):
+        super().__init__(rig, top)
+        self.doomed = {n for q in ("quarantine", "sealed") for n in os.listdir(os.path.join(self.spool, q, "D"))
+                       if n.startswith("T,") and n.endswith(".gz")}
+        self.expected = {"stays": self.expected["stays"]}
+
+    def start(self, shim):
+        result = run("spillway", "--spool", self.spool, "rm", "D/T", fault=shim)
+        if result.code == 0:
+            result = run("spillway", "--spool", self.spool, "rm", "D/T", "--in", "sealed", "--yes", fault=shim)
+        return result
+
+    def after(self, result):
+        super().after(result)
+        there = {n for q in ("quarantine", "sealed") for n in os.listdir(os.path.join(self.spool, q, "D"))}
+        missing = [n for n in self.doomed if n not in there and n not in self.recorded()]
+        if missing:
+            raise Failure(f"gone without a record: {missing[:3]}")
+
+    def recorded(self):
+        path = os.path.join(self.spool, "state/removed.jsonl")
+        return read(path).decode() if os.path.exists(path) else ""
+
+    def finish(self):
+        # 1: there is nothing any more
+        must("spillway", "--spool", self.spool, "rm", "D/T", codes=(0, 1))
+        must("spillway", "--spool", self.spool, "rm", "D/T", "--in", "sealed", "--yes", codes=(0, 1))
+        left = [n for q in ("quarantine", "sealed") for n in os.listdir(os.path.join(self.spool, q, "D")) if n.startswith("T,")]
+        if left or any(n not in self.recorded() for n in self.doomed):
+            raise Failure(f"not removed, or not recorded: {left}")
+
+
+class UploaderWide(UploaderAdx):
+    """Several parts in a batch."""
+
+    name, state = "uploader-parts", "wide"
+    more = ("--ingest", "inline", "--batch-bytes", "64M")
+
+
+class UploaderRefused(UploaderAdx):
+    """ADX refuses everything that is sent in this run for good: it goes to quarantine."""
+
+    name = "uploader-refused"
+    rule = {"match": "ingest", "mode": "status", "status": 400, "permanent": True, "count": 0}
+
+    def start(self, shim):
+        self.sim.call("/_sim/fault", "POST", json.dumps(self.rule).encode())
+        return super().start(shim)
+
+    def finish(self):
+        self.sim.call("/_sim/fault", "DELETE")
+        super().finish()
+
+
+class UploaderPartRefused(UploaderRefused):
+    """The first part is taken, the second refused: its rows become a segment of their own in quarantine."""
+
+    name, state = "uploader-part-refused", "wide"
+    more = UploaderWide.more
+    rule = {"match": "mgmt", "csl_prefix": ".ingest inline", "mode": "status", "status": 400, "permanent": True, "count": 1}
+
+    def start(self, shim):
+        # The rule must strike the second part: the first is let through by one that only delays it.
+        self.sim.call("/_sim/fault", "POST", json.dumps({**self.rule, "mode": "delay", "delay_ms": 1, "status": 200}).encode())
+        return super().start(shim)
+
+
+class WalwriterRewrite(Walwriter):
+    """A failed sync: the segment is written anew. `shim` may add a crash point."""
+
+    name, state, sync = "walwriter-rewrite", "empty", "always"
+    sync_n = 1
+
+    def start(self, shim):
+        return super().start({**fault("sync", self.sync_n, "EIO", self.roots), **shim})
+
+
+SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, WalwriterSlow,
+                              WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderWide,
+                              UploaderRefused, UploaderPartRefused, WalwriterRewrite]}

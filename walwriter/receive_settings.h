@@ -1,0 +1,28 @@
+/* What the receiver daemon was asked to do, in the form that the code wants. Constant after it was made. */
+#ifndef SPILLWAY_RECEIVE_SETTINGS_H
+#define SPILLWAY_RECEIVE_SETTINGS_H
+
+#include "common/conf/conf.h"
+#include "walwriter/settings.h"
+
+struct receive_settings {
+    const char *address;   /* HOST:PORT or unix:PATH */
+    const char *databases; /* those that are taken, separated by commas; NULL: all */
+    const char *token_file, *tls_cert, *tls_key, *tls_ca; /* or NULL */
+    const char *instance;
+    size_t block_bytes, row_max_bytes;
+    uint64_t segment_bytes, body_max_bytes;
+    int64_t memory_bytes, segment_age_ms, client_timeout_ms;
+    size_t connections_max, address_connections_max, open_max, tables_max;
+    enum sync_mode sync;
+    bool is_guarded;
+};
+
+/* The texts stay conf's. -EINVAL with a text. */
+NODISCARD int receive_settings_init(struct receive_settings *settings, const struct conf *conf,
+                                    struct err *err);
+
+/* "never", "seal", "interval", "always". */
+const char *sync_mode_name(enum sync_mode mode);
+
+#endif

@@ -1,0 +1,480 @@
+#include "walwriter/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <strings.h>
+
+#include "common/base/log.h"
+#include "walwriter/answer.h"
+#include "walwriter/body.h"
+
+enum {
+    SMALL_BODY_BYTES =
+        64 << 10, /* passed over when the request is refused; no room is asked for beforehand */
+    RETRY_S = 1,
+};
+
+enum phase { NEW, LOOKING, ASKING, READING, PIECE, REFUSED, COMMITTING };
+
+struct request {
+    struct job job; /* the first member: the committer gives it back */
+    struct reception *reception;
+    struct MHD_Connection *connection;
+    struct client *client;
+    struct route route;
+    enum phase phase;
+    bool has_stage, has_body, is_counted;
+    bool is_full;                              /* the stage is to be handed on before anything else */
+    bool has_length, is_chunked, is_expecting; /* what its head says */
+    uint64_t length;
+    int64_t started_ns;
+    struct stage stage;
+    struct body body;
+    struct refused refused;
+};
+
+void *request_new(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    (void)connection;
+    struct request *request = calloc(1, sizeof *request);
+    if (request && route_init(&request->route, target) != 0) {
+        free(request);
+        return NULL;
+    }
+    if (request)
+        request->reception = cls;
+    return request;
+}
+
+static void free_request(struct request *request)
+{
+    struct reception *reception = request->reception;
+    if (request->has_body)
+        body_fini(&request->body);
+    if (request->has_stage)
+        stage_fini(&request->stage);
+    if (request->job.table)
+        registry_put(&reception->registry, request->job.table);
+    if (request->is_counted)
+        total_sub(&reception->totals.in_flight, 1);
+    route_fini(&request->route);
+    free(request);
+}
+
+static void on_discarded(struct job *job)
+{
+    free_request((struct request *)(void *)job);
+}
+
+void request_end(void *cls, struct MHD_Connection *connection, void **slot,
+                 enum MHD_RequestTerminationCode how)
+{
+    (void)connection, (void)how;
+    struct reception *reception = cls;
+    struct request *request = *slot;
+    *slot = NULL;
+    if (!request)
+        return;
+    clients_await_head(&reception->clients, request->client);
+    if (!request->job.upload) {
+        free_request(request);
+        return;
+    }
+    request->job.kind = JOB_DISCARD;
+    request->job.done = on_discarded;
+    commit_submit(reception->commit, &request->job);
+}
+
+/* --- refusing ---------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 4, 5))) static void refuse(struct request *request, unsigned status,
+                                                         const char *code, const char *format, ...)
+{
+    struct refused *refused = &request->refused;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(refused->why, sizeof refused->why, format, args);
+    va_end(args);
+    refused->status = status;
+    refused->code = code;
+    refused->retry_s =
+        status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE ? RETRY_S : 0;
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS && request->job.table)
+        total_add(&request->job.table->database->refused, 1);
+    if (request->has_body)
+        body_fini(&request->body);
+    if (request->has_stage)
+        stage_fini(&request->stage);
+    request->has_body = request->has_stage = false;
+}
+
+static enum MHD_Result answer_now(struct request *request, bool is_last)
+{
+    is_last |= atomic_load(&request->reception->is_draining);
+    clients_await_head(&request->reception->clients, request->client);
+    return answer_refused(request->reception, request->connection, &request->refused, is_last);
+}
+
+/* Refused by what the head says. */
+static enum MHD_Result turn_away(struct request *request)
+{
+    bool is_small = request->has_length ? request->length <= SMALL_BODY_BYTES : !request->is_chunked;
+    request->phase = REFUSED;
+    if (!is_small || request->is_expecting)
+        return answer_now(request, true);
+    return MHD_YES;
+}
+
+/* --- the head ---------------------------------------------------------------------------------------- */
+
+static const char *header(const struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+static void read_head(struct request *request)
+{
+    const char *length = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *expect = header(request, MHD_HTTP_HEADER_EXPECT);
+    request->is_chunked = header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+    request->has_length = length && !request->is_chunked;
+    if (request->has_length)
+        request->length = strtoull(length, NULL, 10);
+    request->is_expecting = expect && strcasecmp(expect, "100-continue") == 0;
+}
+
+/* Is `name` one of the words of a list with commas? */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t bytes = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        at += strspn(at, " ");
+        size_t there = strcspn(at, ",");
+        while (there > 0 && at[there - 1] == ' ')
+            there--;
+        if (there == bytes && memcmp(at, name, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool check_sender(struct request *request)
+{
+    switch (auth_check(&request->reception->auth, request->connection)) {
+    case AUTH_NOBODY:
+        refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
+               "a token (Authorization: Bearer ...) or a client certificate is wanted here");
+        return false;
+    case AUTH_WRONG:
+        refuse(request, MHD_HTTP_FORBIDDEN, "forbidden", "this is not the token that is wanted here");
+        return false;
+    case AUTH_OK:
+        break;
+    }
+    return true;
+}
+
+static bool check_target(struct request *request, const char *method)
+{
+    const struct route *route = &request->route;
+    const char *allowed = request->reception->settings.databases;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
+        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "rows are sent by POST");
+    else if (route->kind == ROUTE_BAD)
+        refuse(request, MHD_HTTP_BAD_REQUEST, "bad-request", "%s", route->why);
+    else if (atomic_load(&request->reception->is_draining))
+        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
+               "this receiver is about to leave: send to another");
+    else if (allowed && !is_listed(allowed, route->db))
+        refuse(request, MHD_HTTP_FORBIDDEN, "database", "database '%.200s' is not taken here", route->db);
+    return request->refused.status == 0;
+}
+
+static bool check_size(struct request *request, enum body_encoding *encoding)
+{
+    const char *text = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    uint64_t most = request->reception->settings.body_max_bytes;
+    if (body_encoding_of(text, encoding) != 0)
+        refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "encoding",
+               "Content-Encoding '%.100s': gzip and identity are known", text);
+    else if (request->has_length && request->length > most)
+        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-body-bytes)", request->length,
+               most);
+    return request->refused.status == 0;
+}
+
+static bool check_room(struct request *request)
+{
+    struct reception *reception = request->reception;
+    struct refusal refusal;
+    struct err err;
+    int rc = registry_get(&reception->registry, &request->route, &request->job.table, &err);
+    if (rc) {
+        request->job.table = NULL;
+        if (rc == -EINVAL)
+            refuse(request, MHD_HTTP_BAD_REQUEST, "bad-name", "%s", err.text);
+        else
+            refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy", "%s", err.text);
+    } else if (!registry_has_room(&reception->registry, request->job.table->database, &refusal)) {
+        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "full", "no room: %s", refusal.reason);
+    }
+    return rc == 0 && request->refused.status == 0;
+}
+
+static bool make_stage(struct request *request, enum body_encoding encoding)
+{
+    const struct receive_settings *settings = &request->reception->settings;
+    uint64_t expected = request->has_length && encoding == BODY_IDENTITY ? request->length : 0;
+    enum stage_status status = stage_init(&request->stage, &request->reception->memory, request->route.format,
+                                          settings->row_max_bytes, request->route.is_partial, expected);
+    request->has_stage = true;
+    request->has_body = status == STAGE_OK;
+    if (status == STAGE_OK &&
+        body_init(&request->body, &request->stage, encoding, settings->body_max_bytes) == BODY_OK)
+        return true;
+    refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
+           "bodies that are being received fill the memory that is set aside for them (receive-memory)");
+    return false;
+}
+
+/* --- with the committer ------------------------------------------------------------------------------- */
+
+static void on_done(struct job *job)
+{
+    MHD_resume_connection(((struct request *)(void *)job)->connection);
+}
+
+/* The handler is called again when it is done. */
+static enum MHD_Result submit(struct request *request, enum job_kind kind, enum phase phase)
+{
+    request->phase = phase;
+    request->job.kind = kind;
+    request->job.stage = &request->stage;
+    request->job.done = on_done;
+    clients_rest(request->client);
+    MHD_suspend_connection(request->connection);
+    commit_submit(request->reception->commit, &request->job);
+    return MHD_YES;
+}
+
+/* What the committer said. */
+static bool is_done(struct request *request)
+{
+    const struct job *job = &request->job;
+    if (job->result == JOB_FULL)
+        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "full", "no room: %s", job->why);
+    else if (job->result == JOB_FAILED)
+        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
+    return job->result == JOB_DONE;
+}
+
+static enum MHD_Result begin_reading(struct request *request)
+{
+    request->phase = READING;
+    request->started_ns = mono_now().ns;
+    clients_await_body(&request->reception->clients, request->client, request->started_ns, 0);
+    return MHD_YES;
+}
+
+/* A body that is small costs less than asking. */
+static enum MHD_Result begin_ingest(struct request *request, const char *method)
+{
+    enum body_encoding encoding;
+    total_add(&request->reception->totals.in_flight, 1);
+    request->is_counted = true;
+    if (!check_sender(request) || !check_target(request, method) || !check_size(request, &encoding) ||
+        !check_room(request) || !make_stage(request, encoding))
+        return turn_away(request);
+    if (request->has_length ? request->length <= SMALL_BODY_BYTES : !request->is_chunked)
+        return begin_reading(request);
+    request->job.room_bytes =
+        request->has_length && request->length < STAGE_BYTES ? (int64_t)request->length : STAGE_BYTES;
+    return submit(request, JOB_ROOM, ASKING);
+}
+
+static enum MHD_Result begin(struct request *request, const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    request->client = info ? info->socket_context : NULL;
+    bool is_reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    read_head(request);
+    if (request->route.kind == ROUTE_INGEST || request->route.kind == ROUTE_BAD)
+        return begin_ingest(request, method);
+    if (request->route.kind == ROUTE_NONE)
+        refuse(request, MHD_HTTP_NOT_FOUND, "not-found",
+               "here are /ingest/<database>/<table>, /healthz, /readyz, /metrics");
+    else if (!is_reading)
+        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this is read by GET");
+    else if (request->route.kind != ROUTE_METRICS || check_sender(request))
+        request->phase = LOOKING;
+    return request->phase == LOOKING ? MHD_YES : turn_away(request);
+}
+
+static enum MHD_Result answer_look(struct request *request)
+{
+    struct reception *reception = request->reception;
+    if (request->route.kind == ROUTE_HEALTHZ)
+        return answer_health(reception, request->connection);
+    return request->route.kind == ROUTE_READYZ ? answer_ready(reception, request->connection)
+                                               : answer_metrics(reception, request->connection);
+}
+
+/* --- the body ---------------------------------------------------------------------------------------- */
+
+static void refuse_row(struct request *request)
+{
+    struct fault fault = request->stage.fault;
+    request->refused.fault = fault;
+    refuse(request, MHD_HTTP_BAD_REQUEST, "bad-row",
+           "row %" PRIu64 " (line %" PRIu64 "): %s; nothing of this request was kept", fault.row, fault.line,
+           fault.why);
+}
+
+static void refuse_body(struct request *request, enum body_status status)
+{
+    uint64_t most = request->reception->settings.body_max_bytes;
+    if (status == BODY_BAD_ROW)
+        refuse_row(request);
+    else if (status == BODY_NO_MEMORY)
+        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
+               "bodies that are being received fill the memory that is set aside for them (receive-memory)");
+    else if (status == BODY_TOO_LARGE)
+        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+               "at most %" PRIu64 " bytes are taken, inflated or not (max-body-bytes)", most);
+    else
+        refuse(request, MHD_HTTP_BAD_REQUEST, "bad-gzip", "the body is not gzip, or not all of it");
+}
+
+/* Refused in the middle: the rest of a body of known length is passed over, of another is not waited for. */
+static enum MHD_Result stop_reading(struct request *request, size_t *bytes)
+{
+    *bytes = 0;
+    request->phase = REFUSED;
+    if (request->has_length || request->refused.status != MHD_HTTP_CONTENT_TOO_LARGE)
+        return MHD_YES;
+    answer_at_once(request->reception, request->connection, &request->refused);
+    return MHD_NO;
+}
+
+/* The stage is full: to the committer with it, into files of the request's own. `bytes` is NULL at the body's
+ * end. */
+static enum MHD_Result hand_on(struct request *request, size_t *bytes)
+{
+    enum stage_status status = stage_check(&request->stage);
+    request->is_full = false;
+    if (status == STAGE_OK)
+        return submit(request, JOB_PIECE, PIECE);
+    refuse_body(request, status == STAGE_BAD ? BODY_BAD_ROW : BODY_NO_MEMORY);
+    return bytes ? stop_reading(request, bytes) : answer_now(request, false);
+}
+
+/* MHD 0.9.75 calls the handler of a suspended connection again when it took all of one chunk and another is
+ * there: so nothing is handed on in a call that took all it was given, but at the beginning of the next. */
+static enum MHD_Result read_some(struct request *request, const char *data, size_t *bytes)
+{
+    if (request->is_full)
+        return hand_on(request, bytes);
+    enum body_status status = body_take(&request->body, data, bytes);
+    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+                       request->body.coded_bytes);
+    request->is_full = status == BODY_FULL;
+    if (request->is_full && *bytes > 0)
+        return hand_on(request, bytes);
+    if (status == BODY_OK || status == BODY_FULL)
+        return MHD_YES;
+    refuse_body(request, status);
+    return stop_reading(request, bytes);
+}
+
+static enum MHD_Result answer_job(struct request *request)
+{
+    struct reception *reception = request->reception;
+    const struct job *job = &request->job;
+    if (!is_done(request))
+        return answer_now(request, false);
+    struct database *database = job->table->database;
+    total_add(&reception->totals.rows, job->rows);
+    total_add(&reception->totals.bytes, job->bytes);
+    total_add(&reception->totals.bad_rows, job->bad_rows);
+    total_add(&database->rows, job->rows);
+    total_add(&database->bytes, job->bytes);
+    total_add(&database->bad_rows, job->bad_rows);
+    clients_await_head(&reception->clients, request->client);
+    return answer_taken(reception, request->connection, job,
+                        request->stage.first.row ? &request->stage.first : NULL,
+                        atomic_load(&reception->is_draining));
+}
+
+static enum MHD_Result finish(struct request *request)
+{
+    enum body_status status = request->is_full ? BODY_FULL : body_finish(&request->body);
+    if (status == BODY_FULL)
+        return hand_on(request, NULL);
+    if (status == BODY_OK) {
+        enum stage_status checked = stage_check(&request->stage);
+        status = checked == STAGE_OK ? BODY_OK : checked == STAGE_BAD ? BODY_BAD_ROW : BODY_NO_MEMORY;
+    }
+    if (status != BODY_OK) {
+        refuse_body(request, status);
+        return answer_now(request, false);
+    }
+    bool is_empty = request->stage.checked == 0 && request->stage.bad.fill == 0 && !request->job.upload;
+    if (!is_empty)
+        return submit(request, JOB_COMMIT, COMMITTING);
+    request->job.result = JOB_DONE;
+    return answer_job(request);
+}
+
+/* --- the handler ------------------------------------------------------------------------------------- */
+
+/* The committer has answered, and what it was asked was not the last thing. */
+static void go_on(struct request *request)
+{
+    bool was_piece = request->phase == PIECE;
+    if (!is_done(request)) {
+        request->phase = REFUSED;
+        return;
+    }
+    if (was_piece)
+        stage_next(&request->stage);
+    request->phase = READING;
+    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+                       request->body.coded_bytes);
+}
+
+enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *data, size_t *bytes,
+                               void **slot)
+{
+    (void)cls, (void)url, (void)version;
+    struct request *request = *slot;
+    if (!request)
+        return MHD_NO; /* no memory */
+    request->connection = connection;
+    switch (request->phase) {
+    case NEW:
+        return begin(request, method);
+    case LOOKING:
+        *bytes = 0;
+        return answer_look(request);
+    case ASKING: /* still before the body */
+        return is_done(request) ? begin_reading(request) : turn_away(request);
+    case COMMITTING:
+        return answer_job(request);
+    case PIECE:
+        go_on(request);
+        break;
+    case READING:
+    case REFUSED:
+        break;
+    }
+    if (request->phase == READING)
+        return *bytes > 0 ? read_some(request, data, bytes) : finish(request);
+    if (*bytes == 0)
+        return answer_now(request, false);
+    *bytes = 0;
+    return MHD_YES;
+}
