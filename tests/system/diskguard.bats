@@ -262,11 +262,18 @@ files() { # files DB NEED WANT: ask for segments alone
     start events spillway --spool "$SPOOL" events
     is_heard() { [ "$(grep -c "$SPOOL/run/diskguard.evt" /proc/net/unix)" -ge 2 ]; }
     wait_until 5 is_heard
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    start grower bash -c 'mkdir -p "$0/upload/Grows"
-        for i in {1..42}; do head -c 500000 /dev/zero >"$0/upload/Grows/$i.csv.gz"; sleep 0.06; done' "$SPOOL"
-    wait_until 20 grep -q '"pressure":"full"' "$T/events.log"
-    wait_for grower
+    mkdir -p "$SPOOL/upload/Grows"
+    # One file after another, each seen by diskguard before the next: no level is jumped over.
+    grow_until() {
+        grep -q "\"pressure\":\"$1\"" "$T/events.log" && return
+        grown=$((grown + 1))
+        head -c 500000 /dev/zero >"$SPOOL/upload/Grows/$grown.csv.gz"
+        wait_until 10 is ".segments >= $grown"
+        return 1
+    }
+    grown=0
+    wait_until 20 grow_until high
+    wait_until 20 grow_until full
     rm -r "$SPOOL/upload/Grows"
     wait_until 5 grep -q '"pressure":"ok"' "$T/events.log"
     told() { jq -se "map(select(.type == \"pressure-changed\" and .pressure == \"$1\")) | .[0] | .program == \"diskguard\"

@@ -20,9 +20,10 @@ spillway_setup() {
     unset "${!SPILLWAY_@}"
 }
 
-# wait_until SECONDS COMMAND...: run the command until it succeeds. Fails, naming it, when it has not within SECONDS.
+# wait_until SECONDS COMMAND...: run the command until it succeeds. Fails, naming it, when it has not within SECONDS on an idle machine;
+# a busy one (all tests at once on two cores) gets WAIT_FACTOR times as long.
 wait_until() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * ${WAIT_FACTOR:-4} * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
         if ((${EPOCHREALTIME/./} > deadline)); then
