@@ -2,6 +2,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/file.h"
+#include "common/cli/row_json.h"
 #include "common/cli/selection.h"
 #include "common/segment/codec.h"
 #include "common/spool/reader.h"
@@ -10,11 +11,39 @@ struct cat {
     struct codec *codec;
     struct buf rows;
     bool is_damaged;
+    bool is_json;
+    struct row_json json; /* with is_json: what the last head says of the rows */
+    struct schema schema;
     struct err err;
 };
 
 /* A reader of ours has gone away (| head): that is no error. */
 enum { READER_LEFT = 1 };
+
+/* A head that cannot be read tells nothing: its rows are csv without names then. */
+static void take_head(struct cat *cat, const struct member *member)
+{
+    struct segment_head head;
+    schema_fini(&cat->schema);
+    cat->schema = (struct schema){0};
+    cat->json.schema = NULL;
+    cat->json.format = SEGMENT_CSV;
+    if (segment_head_read(member->head_json, member->head_json_bytes, &head) != SEGMENT_HEAD_OK)
+        return;
+    cat->json.format = head.format;
+    if (*head.schema && schema_parse(head.schema, &cat->schema, NULL) == 0)
+        cat->json.schema = &cat->schema;
+    segment_head_fini(&head);
+}
+
+static int put_rows(struct cat *cat, size_t bytes)
+{
+    if (!cat->is_json)
+        return file_write_all(STDOUT_FILENO, cat->rows.data, bytes);
+    errno = 0;
+    int rc = row_json_print(&cat->json, cat->rows.data, bytes);
+    return rc == 0 && ferror(stdout) ? -(errno ? errno : EPIPE) : rc;
+}
 
 static int put_member(struct cat *cat, const struct member *member, const uint8_t *bytes, const char *label)
 {
@@ -31,7 +60,7 @@ static int put_member(struct cat *cat, const struct member *member, const uint8_
         cat->is_damaged = true;
         return 0;
     }
-    rc = file_write_all(STDOUT_FILENO, cat->rows.data, len);
+    rc = put_rows(cat, len);
     if (rc == -EPIPE)
         return READER_LEFT;
     return rc ? err_errno(&cat->err, rc, "standard output cannot be written") : 0;
@@ -53,7 +82,9 @@ static int cat_file(void *arg, int fd, const char *label, const struct inventory
     struct scan_item item;
     const uint8_t *bytes;
     while ((rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
-        if (item.is_member && !item.member.is_head) {
+        if (item.is_member && item.member.is_head) {
+            take_head(cat, &item.member);
+        } else if (item.is_member) {
             rc = put_member(cat, &item.member, bytes, label);
             if (rc)
                 break;
@@ -72,8 +103,9 @@ static int cat_file(void *arg, int fd, const char *label, const struct inventory
 
 int cmd_cat(struct cli *cli)
 {
-    struct cat cat = {.codec = codec_new()};
+    struct cat cat = {.codec = codec_new(), .is_json = cli->is_json};
     buf_init(&cat.rows, MEMBER_RAW_MAX);
+    buf_init(&cat.json.field, MEMBER_RAW_MAX);
     if (!cat.codec)
         return cli_fail(EXIT_TROUBLE, "out of memory");
     struct err err = {0};
@@ -83,6 +115,8 @@ int cmd_cat(struct cli *cli)
     int rc = selection_visit_all(cli, &rules, cat_file, &cat, NULL, &err);
     codec_free(cat.codec);
     buf_fini(&cat.rows);
+    buf_fini(&cat.json.field);
+    schema_fini(&cat.schema);
     if (rc < 0)
         return cli_fail(rc == -EINVAL && !cat.err.code ? EXIT_USAGE : EXIT_TROUBLE, "%s",
                         cat.err.code ? cat.err.text : err.text);

@@ -87,6 +87,18 @@ END
     [[ $stderr == *"damaged bytes at byte"* ]]
 }
 
+@test "cat --json: an object a row, with the names and types of the schema" {
+    printf '1,"a ""b"", c",,x\r\n-2.5e3,"two\nlines",true,\n07,z,false,y,more\n' |
+        walwriter --spool "$SPOOL" --db D --table T --schema 'n:real,s:string,b:bool,t:string' --no-guard 2>/dev/null
+    printf '1,2\n' | walwriter --spool "$SPOOL" --db D --table U --no-guard 2>/dev/null
+    printf '{"k": [1]}\n' | walwriter --spool "$SPOOL" --db D --table V --format json --no-guard 2>/dev/null
+    [ "$(sw cat D/T --json | jq -c .)" = '{"n":1,"s":"a \"b\", c","b":null,"t":"x"}
+{"n":-2500,"s":"two\nlines","b":true,"t":""}
+{"n":"07","s":"z","b":false,"t":"y","c5":"more"}' ]
+    [ "$(sw cat D/U --json)" = '{"c1":"1","c2":"2"}' ]
+    [ "$(sw cat D/V --json)" = '{"k": [1]}' ]
+}
+
 @test "verify: 0 when all is well, 1 and the place when not; --deep sees what a header cannot" {
     write D T 1 1000
     write E U 1 10
