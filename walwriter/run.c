@@ -27,12 +27,6 @@ struct run {
 
 /* --- start --------------------------------------------------------------------------------------- */
 
-static int exit_code_of_spool(int rc)
-{
-    return rc == -EINVAL || rc == -ENOENT || rc == -EACCES || rc == -EROFS || rc == -EPROTO ? EXIT_USAGE
-                                                                                            : EXIT_TROUBLE;
-}
-
 static int adopt(struct run *run, struct err *err)
 {
     const struct adopt_options options = {.durable = run->settings->sync != SYNC_NEVER,
@@ -99,8 +93,17 @@ static int read_some(struct run *run, struct err *err)
     return rc ? rc : 1;
 }
 
+/* What sealing the open segments may need of the lease. */
+static int64_t to_keep(const struct run *run)
+{
+    int64_t rows = writer_is_open(&run->rows.writer) ? WRITER_SEAL_BYTES : 0;
+    int64_t refused = writer_is_open(&run->refusals.sink.writer) ? WRITER_SEAL_BYTES + WRITER_WHY_BYTES : 0;
+    return rows + refused;
+}
+
 static int tick(struct run *run, struct err *err)
 {
+    lease_tick(run->tools.lease, to_keep(run));
     int rc = mono_is_past(intake_due(&run->intake)) ? intake_flush(&run->intake, err) : 0;
     if (rc == 0)
         rc = sink_tick(&run->rows, err);
@@ -110,6 +113,7 @@ static int tick(struct run *run, struct err *err)
 static int wait_ms(const struct run *run)
 {
     struct mono due = mono_earlier(intake_due(&run->intake), sink_due(&run->rows));
+    due = mono_earlier(due, lease_due(run->tools.lease, to_keep(run)));
     int64_t left = mono_left_ms(mono_earlier(due, refusals_due(&run->refusals)));
     return left > INT32_MAX ? -1 : (int)left;
 }
@@ -246,7 +250,7 @@ int run_stream(const struct settings *settings, int input)
         err_errno(&err, rc, "signals cannot be set up");
     if (rc) {
         log_error("cannot-start", log_s("cause", err.text));
-        return exit_code_of_spool(rc);
+        return spool_exit_code(rc);
     }
     int code = stream(&run, &err);
     release(&run);

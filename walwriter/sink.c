@@ -112,7 +112,7 @@ static int try_append(struct sink *sink, size_t bytes, const struct writer_count
         rc = seal_writer(sink, err);
     /* No file is made for a block that would then not fit. */
     if (rc == 0 && !writer_is_open(w))
-        rc = lease_take(tools->lease, writer_cost(&tools->settings->origin, sink->fate, bytes), err);
+        rc = lease_take_file(tools->lease, writer_cost(&tools->settings->origin, sink->fate, bytes), err);
     if (rc == 0 && !writer_is_open(w))
         rc = writer_create(w, tools->spool, tools->lease, &tools->settings->origin, sink->fate, err);
     bool was_dirty = is_dirty(sink) && w->counts.blocks > 0;
@@ -215,7 +215,6 @@ int sink_tick(struct sink *sink, struct err *err)
             sink->writer.created = mono_now();
             log_warn("not-sealed-yet", log_s("file", sink->writer.file), log_s("cause", err->text));
         }
-        lease_settle(sink->tools->lease, 4 * (WRITER_SEAL_BYTES + WRITER_WHY_BYTES));
     }
     return mono_is_past(sync_due(sink)) ? writer_sync(&sink->writer, err) : 0;
 }

@@ -39,7 +39,7 @@ static int take_room(const struct adoption *a, int64_t bytes, struct lease **lea
     int rc = lease_open(lease, a->spool, db, a->options->guarded, err);
     if (rc)
         return rc;
-    rc = lease_take(*lease, lease_cost(bytes) + WRITER_SEAL_BYTES, err);
+    rc = lease_take_file(*lease, lease_cost(bytes) + WRITER_SEAL_BYTES, err);
     if (rc) {
         lease_close(*lease);
         *lease = NULL;
@@ -61,6 +61,7 @@ static int copy_valid(const struct adoption *a, const struct orphan *orphan, str
     if (rc == 0)
         rc = salvage_copy(a->dir, orphan->file, orphan->fd, head, head_bytes, &copy, copied, &err);
     if (rc == 0) {
+        lease_use_file(lease);
         if (fstat(copy, &st) == 0)
             lease_use(lease, (int64_t)st.st_blocks * 512);
     }

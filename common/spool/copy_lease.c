@@ -19,7 +19,7 @@ int copy_lease_take(struct copy_lease *copy, const struct spool *spool, const ch
     int rc = lease_open(&copy->lease, spool, db, spool->is_guarded, err);
     if (rc)
         return rc;
-    rc = lease_take(copy->lease, lease_cost(bytes) + BESIDE_BYTES, err);
+    rc = lease_take_file(copy->lease, lease_cost(bytes) + BESIDE_BYTES, err);
     if (rc)
         copy_lease_end(copy, 0);
     return rc;
@@ -29,6 +29,8 @@ void copy_lease_end(struct copy_lease *copy, int64_t allocated_bytes)
 {
     if (!copy->lease)
         return;
+    if (allocated_bytes > 0)
+        lease_use_file(copy->lease);
     lease_use(copy->lease, allocated_bytes);
     lease_close(copy->lease);
     copy->lease = NULL;
