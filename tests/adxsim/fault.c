@@ -83,8 +83,7 @@ static const char *unknown_key(const json_t *rule)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)rule, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)rule, key, value) {
         size_t i = 0;
         while (i < ARRAY_LEN(known) && strcmp(known[i], key) != 0)
             i++;
