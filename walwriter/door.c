@@ -10,7 +10,7 @@
 
 enum {
     THREADS = 2,
-    CONNECTION_BYTES = 128 << 10, /* of address space; what is not used is not there */
+    CONNECTION_BYTES = 24 << 10, /* libmicrohttpd touches all of it; heads must fit, a long schema too */
     PEM_MAX = 1 << 20,
 };
 

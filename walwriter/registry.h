@@ -29,6 +29,7 @@ struct database {
     size_t tables;          /* (lock) */
     struct refusal refusal; /* (lock) */
     struct lease *lease;    /* (committer) NULL: not yet */
+    int64_t refused_bytes;  /* (committer) what there was no room for last */
     struct mono idle_since; /* (lock) when it last lost its last table */
     _Atomic uint64_t rows, bytes, bad_rows, requests, refused;
 };

@@ -35,6 +35,7 @@ static void fail(struct commit *commit, struct job *job, int rc, const struct er
     if (registry_has_room(commit->registry, database, &refusal))
         log_warn("no-room", log_s("db", database->name), log_s("reason", err->text));
     registry_refuse(commit->registry, database, REFUSAL_MS, err->text);
+    database->refused_bytes = job->kind == JOB_ROOM ? job->room_bytes : (int64_t)job->stage->checked;
     slots_close_all(&commit->slots, database, SEAL_WHEN_FULL_MS);
     if (rc == -ENOTCONN)
         atomic_store(&commit->has_guard, false);
@@ -359,7 +360,8 @@ static void note_refused(void *arg, struct database *database)
         probe->list[probe->count++] = database;
 }
 
-/* The committer alone forgets databases: outside the lock they stay. */
+/* Asks for as much as was refused: else there would be room and none in turns. The committer alone forgets
+ * databases: outside the lock they stay. */
 void round_probe(struct commit *commit)
 {
     struct probe probe = {0};
@@ -369,7 +371,7 @@ void round_probe(struct commit *commit)
         struct lease *lease;
         int rc = slots_lease(&commit->slots, probe.list[i], &lease, &err);
         if (rc == 0)
-            rc = lease_take_file(lease, PROBE_BYTES, &err);
+            rc = lease_take_file(lease, PROBE_BYTES + probe.list[i]->refused_bytes, &err);
         if (rc == 0)
             log_info("room-again", log_s("db", probe.list[i]->name));
         registry_refuse(commit->registry, probe.list[i], rc ? REFUSAL_MS : 0, rc ? err.text : "");

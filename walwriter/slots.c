@@ -7,8 +7,9 @@
 #include "common/base/log.h"
 
 enum {
-    PARK_SHARE = 16, /* one of so many open files is parked at once: they share a sync */
-    RETRY_MS = 1000, /* before sealing is tried again that failed */
+    PARK_SHARE = 16,       /* one of so many open files is parked at once: they share a sync */
+    UNSYNCED_AT_ONCE = 32, /* segments sealed at once when there is no sync for them to share */
+    RETRY_MS = 1000,       /* before sealing is tried again that failed */
 };
 
 static const struct mono never = {INT64_MAX};

@@ -22,14 +22,17 @@ struct folders {
     size_t count;
 };
 
-static void note_folder(struct folders *folders, enum spool_queue queue, const char *db_folder)
+/* False: there are more than fit. */
+static bool note_folder(struct folders *folders, enum spool_queue queue, const char *db_folder)
 {
     for (size_t i = 0; i < folders->count; i++)
         if (folders->list[i].queue == queue && strcmp(folders->list[i].db_folder, db_folder) == 0)
-            return;
-    assert(folders->count < ARRAY_LEN(folders->list));
+            return true;
+    if (folders->count == ARRAY_LEN(folders->list))
+        return false;
     folders->list[folders->count].queue = queue;
     folders->list[folders->count++].db_folder = db_folder;
+    return true;
 }
 
 static int sync_folders(const struct folders *folders)
@@ -101,7 +104,7 @@ static void sync_entries(struct writer *const *writers, size_t count)
     struct folders folders = {.spool = writers[0]->spool};
     for (size_t i = 0; i < count; i++)
         if (!writers[i]->has_failed && !writers[i]->is_entry_synced)
-            note_folder(&folders, QUEUE_ACTIVE, writers[i]->db_folder);
+            (void)note_folder(&folders, QUEUE_ACTIVE, writers[i]->db_folder); /* no more files than fit */
     if (folders.count == 0)
         return;
     int rc = sync_folders(&folders);
@@ -148,9 +151,13 @@ static void prepare(struct sealing *sealing, bool durable)
     }
 }
 
+/* So that what prepare() finds to do is little. */
 static void sync_contents(struct sealing *list, size_t count)
 {
-    bool is_done = count > GROUP_FILES_MAX && sync_file_system(list[0].writer->spool) == 0;
+    size_t dirty = 0;
+    for (size_t i = 0; i < count; i++)
+        dirty += is_dirty(list[i].writer);
+    bool is_done = dirty > GROUP_FILES_MAX && sync_file_system(list[0].writer->spool) == 0;
     for (size_t i = 0; i < count; i++) {
         struct writer *w = list[i].writer;
         if (is_done && !w->has_failed)
@@ -172,17 +179,14 @@ static void move(struct sealing *sealing, bool durable)
 static void sync_moves(const struct sealing *list, size_t count)
 {
     struct folders folders = {.spool = list[0].writer->spool};
-    if (count > GROUP_FILES_MAX) {
-        (void)sync_file_system(folders.spool);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
+    bool fits = true;
+    for (size_t i = 0; i < count && fits; i++)
         if (list[i].rc == 0)
-            note_folder(&folders, writer_goal(list[i].writer), list[i].writer->db_folder);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].rc == 0 && folders.count < ARRAY_LEN(folders.list))
-            note_folder(&folders, QUEUE_ACTIVE, list[i].writer->db_folder);
-    int rc = sync_folders(&folders);
+            fits = note_folder(&folders, writer_goal(list[i].writer), list[i].writer->db_folder);
+    for (size_t i = 0; i < count && fits; i++)
+        if (list[i].rc == 0)
+            fits = note_folder(&folders, QUEUE_ACTIVE, list[i].writer->db_folder);
+    int rc = fits ? sync_folders(&folders) : sync_file_system(folders.spool);
     if (rc)
         log_warn("move-not-durable", log_s("spool", folders.spool->path), log_s("cause", strerror(-rc)));
 }

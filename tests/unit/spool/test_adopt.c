@@ -1,8 +1,12 @@
-/* Adoption: every kind of orphan, and what is left alone. Crash points are tried in
- * tests/system/walwriter.bats. */
+/* Adoption: every kind of orphan, and what is left alone. Crash points of rows are tried in
+ * tests/system/walwriter.bats, those of refused rows here. */
 #include "tests/unit/spool/fixture.h"
 
 #include <sys/file.h>
+#include <sys/wait.h>
+
+#include "common/base/crash.h"
+#include "common/spool/lock.h"
 
 static const struct adopt_options options = {.durable = true, .guarded = false};
 
@@ -195,6 +199,89 @@ static void what_is_locked_or_cannot_be_read_is_left(void **state)
     writer_abandon(&w);
 }
 
+/* Adopt in a child that dies at this point. */
+static void adopt_and_die(struct fixture *f, const char *point)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct adopt_result result;
+        struct err err;
+        crash_at = point;
+        _exit(adopt_orphans(&f->spool, &options, &result, &err) != 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void refused_rows_survive_each_step_of_their_adoption(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const points[] = {"adopt-refused:after-why", "adopt-refused:after-rename"};
+    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+        char name[SPOOL_NAME_BYTES];
+        struct writer w = leave_orphan(f, WRITER_REFUSED, 1);
+        adopt_and_die(f, points[i]);
+        struct adopt_result result = adopt(f);
+        assert_int_equal(result.sealed, 0);
+        assert_int_equal(files_in(f, QUEUE_QUARANTINE, name), 1);
+        assert_string_equal(name, w.file);
+        check_active_is_empty(f);
+        struct spool_place place = spool_place(QUEUE_QUARANTINE, f->origin.db_folder);
+        int dir = spool_place_open(&f->spool, &place, false);
+        char why[SPOOL_NAME_BYTES + 8];
+        snprintf(why, sizeof why, "%s.why", name);
+        assert_int_equal(unlinkat(dir, why, 0), 0);
+        assert_int_equal(unlinkat(dir, name, 0), 0);
+        close(dir);
+    }
+}
+
+static void half_a_body_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    char name[SPOOL_NAME_BYTES], copy[SPOOL_NAME_BYTES];
+    struct writer w = leave_orphan(f, WRITER_BODY, 2), bad = leave_orphan(f, WRITER_BODY_REFUSED, 1);
+    (void)bad;
+    snprintf(name, sizeof name, "%.200s" WRITER_PART_SUFFIX, w.file);
+    salvage_name(name, copy);
+    overwrite(f, copy, "x", 1, 0);
+    assert_int_equal(adopt(f).removed, 2);
+    assert_int_equal(files_in(f, QUEUE_SEALED, name) + files_in(f, QUEUE_QUARANTINE, name), 0);
+    check_active_is_empty(f);
+}
+
+static bool is_own(void *arg, const char *db_folder, const char *file)
+{
+    (void)db_folder;
+    return strcmp(file, arg) == 0;
+}
+
+static void while_a_daemon_has_the_folder_only_it_adopts(void **state)
+{
+    struct fixture *f = *state;
+    struct writer parked = leave_orphan(f, WRITER_ROWS, 1), orphan = leave_orphan(f, WRITER_ROWS, 1);
+    struct adopt_result result;
+    struct err err;
+    int lock = lock_active(&f->spool);
+    assert_true(lock >= 0);
+    assert_int_equal(lock_active(&f->spool), -EBUSY);
+    assert_true(lock_active_is_taken(&f->spool));
+    assert_int_equal(adopt(f).sealed, 0);
+    const struct adopt_options owner = {
+        .durable = true, .is_owner = true, .is_own = is_own, .arg = parked.file};
+    assert_int_equal(adopt_orphans(&f->spool, &owner, &result, &err), 0);
+    assert_int_equal(result.sealed, 1);
+    char name[SPOOL_NAME_BYTES];
+    assert_int_equal(files_in(f, QUEUE_SEALED, name), 1);
+    assert_string_equal(name, orphan.file);
+    close(lock);
+    assert_false(lock_active_is_taken(&f->spool));
+    assert_int_equal(adopt(f).sealed, 1);
+    check_active_is_empty(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -209,6 +296,9 @@ int main(void)
         TEST(a_copy_without_original_is_the_segment),
         TEST(a_name_that_is_taken_goes_to_quarantine),
         TEST(what_is_locked_or_cannot_be_read_is_left),
+        TEST(refused_rows_survive_each_step_of_their_adoption),
+        TEST(half_a_body_is_removed),
+        TEST(while_a_daemon_has_the_folder_only_it_adopts),
     };
     return cmocka_run_group_tests_name("spool/adopt", tests, NULL, NULL);
 }

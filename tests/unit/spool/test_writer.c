@@ -3,6 +3,10 @@
 #include "tests/unit/spool/fixture.h"
 
 #include <sys/file.h>
+#include <sys/wait.h>
+
+#include "common/base/crash.h"
+#include "common/spool/writer_group.h"
 
 /* --- faults: how many more calls succeed; -1: all of them ------------------------------------------- */
 
@@ -303,6 +307,145 @@ static void refused_rows_go_to_quarantine(void **state)
     check_account(f);
 }
 
+/* The sync fails, the content is written anew, and the process dies when the new file has taken the place. */
+static void a_crash_after_the_exchange_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct err err;
+        struct writer w = create(f, WRITER_ROWS);
+        if (append_block(f, &w, 0, 1000) != 0)
+            _exit(1);
+        crash_at = "rewrite:after-rename";
+        left.fdatasync = 0;
+        _exit(writer_sync(&w, &err) != 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    struct adopt_result result;
+    struct err err;
+    const struct adopt_options options = {.durable = true};
+    assert_int_equal(adopt_orphans(&f->spool, &options, &result, &err), 0);
+    assert_int_equal(result.sealed, 1);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 1000);
+}
+
+static void what_is_rolled_back_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    struct writer_mark mark = writer_mark(&w);
+    assert_int_equal(append_block(f, &w, 1000, 1000), 0);
+    writer_rollback(&w, &mark);
+    check_account(f);
+    assert_int_equal(append_block(f, &w, 2000, 500), 0);
+    assert_int_equal(writer_seal(&w, false, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 1500);
+}
+
+static void a_parked_file_goes_on_where_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    assert_int_equal(writer_park(&w), 0);
+    assert_true(writer_is_parked(&w) && !writer_is_open(&w));
+    assert_false(is_locked(f, &w));
+    assert_int_equal(writer_unpark(&w), 0);
+    assert_true(is_locked(f, &w));
+    assert_int_equal(append_block(f, &w, 1000, 1000), 0);
+    check_account(f);
+    assert_int_equal(writer_seal(&w, true, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 2000);
+}
+
+static void a_parked_file_that_is_not_as_it_was_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct adopt_result result;
+    struct err err;
+    const struct adopt_options options = {.durable = true};
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    assert_int_equal(writer_park(&w), 0);
+    char path[1024];
+    snprintf(path, sizeof path, "%s/active/%s/%s", f->path, f->origin.db_folder, w.file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* an adopter is at it */
+    struct writer later = w;
+    assert_int_equal(writer_unpark(&w), -ESTALE);
+    close(fd);
+    assert_int_equal(adopt_orphans(&f->spool, &options, &result, &err), 0);
+    assert_int_equal(writer_unpark(&later), -ESTALE);
+    assert_false(writer_is_open(&later) || writer_is_parked(&later));
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 1000);
+}
+
+enum { MANY = 40 };
+
+static void create_many(struct fixture *f, struct writer *writers, struct writer **list)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        writers[i] = create(f, WRITER_ROWS);
+        list[i] = &writers[i];
+        assert_int_equal(append_block(f, &writers[i], i * 10, 10), 0);
+    }
+}
+
+/* Few are synced one by one, many by syncfs, and when that fails one by one again; one of them is written
+ * anew. */
+static void many_are_made_durable_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static struct writer writers[MANY];
+    struct writer *list[MANY];
+    create_many(f, writers, list);
+    assert_int_equal(writers_sync(list, 5), 0);
+    assert_true(writer_is_durable(list[4]) && !writer_is_durable(list[5]));
+    left.fdatasync = 0; /* must not be called */
+    assert_int_equal(writers_sync(list, MANY), 0);
+    assert_int_equal(left.fdatasync, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(append_block(f, list[i], 0, 10), 0);
+    left.syncfs = 0;
+    assert_int_equal(writers_sync(list, MANY), 0); /* the first fdatasync fails: written anew */
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_true(writer_is_durable(list[i]));
+        assert_int_equal(append_block(f, list[i], 0, 10), 0);
+    }
+    left.syncfs = left.fdatasync = left.fsync = 0; /* and now that fails, too */
+    assert_int_equal(writers_sync(list, MANY), 1);
+    assert_true(list[0]->has_failed);
+    for (unsigned i = 0; i < MANY; i++)
+        writer_abandon(list[i]);
+}
+
+static void many_are_sealed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static struct writer writers[MANY];
+    struct writer *list[MANY];
+    struct sealing sealing[MANY];
+    char name[SPOOL_NAME_BYTES];
+    create_many(f, writers, list);
+    for (unsigned i = 0; i < MANY; i++)
+        sealing[i] = (struct sealing){.writer = list[i]};
+    assert_int_equal(writers_seal(sealing, 3, true), 0);
+    left.syncfs = left.fdatasync = left.fsync = 0;
+    assert_int_equal(writers_seal(sealing + 3, MANY - 3, true), 1);
+    assert_int_equal(sealing[3].rc, -EIO);
+    assert_int_equal(files_in(f, QUEUE_SEALED, name), MANY - 1);
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 1);
+    writer_abandon(list[3]);
+    check_account(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +457,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_sync_is_written_anew, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(when_that_fails_too_it_is_not_sealed, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(refused_rows_go_to_quarantine, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_crash_after_the_exchange_loses_nothing, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_rolled_back_is_gone, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_parked_file_goes_on_where_it_was, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_parked_file_that_is_not_as_it_was_is_left_alone, setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(many_are_made_durable_at_once, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(many_are_sealed_at_once, setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("spool/writer", tests, NULL, NULL);
 }
