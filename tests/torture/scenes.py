@@ -5,12 +5,13 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 
 from oracle import TOO_LONG, Expected, Judge, members, read, segment_text
-from rig import (DEADLINE, Daemon, Failure, Result, argv_of, check_end, environment, fault, must, run, sealed_rows, wait_until,
+from rig import (DEADLINE, SCHEMA, Daemon, Failure, Result, argv_of, check_end, environment, fault, must, run, sealed_rows, wait_until,
                  walwriter_args)
 
 SMALL = ("--block-bytes", "4K", "--segment-bytes", "8K")
@@ -262,6 +263,51 @@ class Walwriter(Scene):
         left = [n for n in os.listdir(os.path.join(self.spool, "active/D"))] if os.path.isdir(os.path.join(self.spool, "active/D")) else []
         if left:
             raise Failure(f"still in active/ after a clean run: {left[:4]}")
+
+
+class Receiver(Walwriter):
+    """Requests over HTTP, one after another: what was answered 200 is there, each row once; the last, unanswered one whole or not at all."""
+
+    name, state, sync = "walwriter-http", "empty", "always"
+    a_request = 25
+
+    def post(self, path, seq):
+        text = self.rig.rows.text(self.writer, seq, seq + self.a_request)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(DEADLINE)
+            connection.connect(path)
+            connection.sendall(b"POST /ingest/D/T?format=csv&schema=%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                               % (SCHEMA.encode(), len(text)) + text)
+            answer = b""
+            while data := connection.recv(4096):
+                answer += data
+        return answer.split(b" ", 2)[1] == b"200"
+
+    def start(self, shim):
+        path, acked = os.path.join(self.top, "http"), 0
+        with subprocess.Popen(argv_of("walwriter", "--spool", self.spool, "--http", "unix:" + path, "--no-guard", "--sync", self.sync, *SMALL),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(shim)) as child:
+            try:
+                end = time.monotonic() + DEADLINE
+                while not os.path.exists(path) and child.poll() is None and time.monotonic() < end:
+                    time.sleep(0.01)
+                while acked < self.count and child.poll() is None and self.post(path, acked):
+                    acked += self.a_request
+            except (OSError, IndexError):
+                pass
+            try:
+                child.terminate()
+                out, err = child.communicate(timeout=DEADLINE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise Failure("walwriter --http hangs:\n" + Result(0, b"", child.communicate()[1]).tail()) from None
+        self.acked = acked
+        return Result(child.returncode, out, err)
+
+    def after(self, result):
+        self.check_end(result)
+        self.expected[self.writer] = Expected(self.count, self.acked, False)
+        self.rest = None
 
 
 def walwriter_scene(sync):
@@ -549,6 +595,6 @@ class WalwriterRewrite(Walwriter):
         return super().start({**fault("sync", self.sync_n, "EIO", self.roots), **shim})
 
 
-SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, WalwriterSlow,
+SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, WalwriterSlow,
                               WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderWide,
                               UploaderRefused, UploaderPartRefused, WalwriterRewrite]}
