@@ -5,44 +5,83 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <stdatomic.h>
 
+#include "common/base/clock.h"
 #include "common/control/closing.h"
 #include "common/control/message.h"
 
-enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500 };
+enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500, RENEW_MS = 3000 };
+
+/* One socket; nng calls back about it until it is closed, which may be after the client is gone (closing.h).
+ */
+struct line {
+    nng_socket socket;
+    atomic_int connections;
+};
 
 struct ctl_client {
-    nng_socket socket;
-    char program[32];
-    atomic_int connections;
+    struct line *line;
+    char program[32], url[SPOOL_URL_BYTES];
+    struct mono renew_at; /* no answer until then: the line is renewed */
 };
 
 static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)pipe;
-    struct ctl_client *client = arg;
-    atomic_fetch_add(&client->connections, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
+    struct line *line = arg;
+    atomic_fetch_add(&line->connections, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
 }
 
-static int open_socket(struct ctl_client *client)
+static int open_socket(struct line *line)
 {
-    int rc = nng_req0_open(&client->socket);
+    int rc = nng_req0_open(&line->socket);
     if (rc)
         return rc;
-    rc = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
+    rc = nng_socket_set_size(line->socket, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
     if (rc == 0)
-        rc = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+        rc = nng_socket_set_ms(line->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     if (rc == 0)
-        rc = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+        rc = nng_socket_set_ms(line->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     /* Never ask twice by itself: what is asked again is for the caller to decide. */
     if (rc == 0)
-        rc = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+        rc = nng_socket_set_ms(line->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (rc == 0)
-        rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_ADD_POST, pipe_changed, client);
+        rc = nng_pipe_notify(line->socket, NNG_PIPE_EV_ADD_POST, pipe_changed, line);
     if (rc == 0)
-        rc = nng_pipe_notify(client->socket, NNG_PIPE_EV_REM_POST, pipe_changed, client);
+        rc = nng_pipe_notify(line->socket, NNG_PIPE_EV_REM_POST, pipe_changed, line);
     if (rc)
-        socket_close(client->socket, NULL);
+        socket_close(line->socket, NULL);
     return rc;
+}
+
+/* 0, or an error of nng's. */
+static int open_line(struct line **out, const char *url, int dial_flags)
+{
+    struct line *line = calloc(1, sizeof *line);
+    if (!line)
+        return NNG_ENOMEM;
+    int rc = open_socket(line);
+    if (rc) {
+        free(line);
+        return rc;
+    }
+    rc = nng_dial(line->socket, url, NULL, dial_flags);
+    if (rc)
+        socket_close(line->socket, line);
+    else
+        *out = line;
+    return rc;
+}
+
+/* nng connects again by itself, but in 1.5 a dialer has been seen to give up for good after its peer was
+ * killed: a line that brings no answer for long is exchanged for a new one. */
+static void renew_line(struct ctl_client *client)
+{
+    struct line *line;
+    client->renew_at = mono_after(RENEW_MS);
+    if (open_line(&line, client->url, NNG_FLAG_NONBLOCK) != 0)
+        return;
+    socket_close(client->line->socket, client->line);
+    client->line = line;
 }
 
 static int open_client(struct ctl_client **out, const struct spool *spool, const char *program,
@@ -52,20 +91,14 @@ static int open_client(struct ctl_client **out, const struct spool *spool, const
     if (!client)
         return err_set(err, -ENOMEM, "out of memory");
     snprintf(client->program, sizeof client->program, "%s", program);
-    char url[SPOOL_URL_BYTES];
-    spool_socket_url(spool, program, "ctl", url);
-    int rc = open_socket(client);
-    bool opened = rc == 0;
-    if (rc == 0)
-        rc = nng_dial(client->socket, url, NULL, dial_flags);
+    spool_socket_url(spool, program, "ctl", client->url);
+    client->renew_at = mono_after(RENEW_MS);
+    int rc = open_line(&client->line, client->url, dial_flags);
     if (rc == 0) {
         *out = client;
         return 0;
     }
-    if (opened)
-        socket_close(client->socket, client);
-    else
-        free(client);
+    free(client);
     if (rc == NNG_ECONNREFUSED || rc == NNG_ENOENT)
         return err_set(err, -ENOENT, "%s does not run on spool %s", program, spool->path);
     return err_set(err, -EIO, "%s: its control socket cannot be reached: %s", program, nng_strerror(rc));
@@ -79,13 +112,15 @@ int ctl_client_open(struct ctl_client **client, const struct spool *spool, const
 
 void ctl_client_close(struct ctl_client *client)
 {
-    if (client)
-        socket_close(client->socket, client);
+    if (!client)
+        return;
+    socket_close(client->line->socket, client->line);
+    free(client);
 }
 
 bool ctl_client_is_connected(const struct ctl_client *client)
 {
-    return atomic_load(&client->connections) > 0;
+    return atomic_load(&client->line->connections) > 0;
 }
 
 static int send_json(struct ctl_client *client, const json_t *request, int flags)
@@ -96,7 +131,7 @@ static int send_json(struct ctl_client *client, const json_t *request, int flags
     if (rc == 0)
         rc = nng_msg_append(msg, text, strlen(text));
     if (rc == 0)
-        rc = nng_sendmsg(client->socket, msg, flags);
+        rc = nng_sendmsg(client->line->socket, msg, flags);
     if (rc && msg)
         nng_msg_free(msg);
     free(text);
@@ -114,14 +149,18 @@ int ctl_client_ask(struct ctl_client *client, const json_t *request, int timeout
                    struct err *err)
 {
     *reply = NULL;
-    nng_socket_set_ms(client->socket, NNG_OPT_SENDTIMEO, timeout_ms);
-    nng_socket_set_ms(client->socket, NNG_OPT_RECVTIMEO, timeout_ms);
+    nng_socket_set_ms(client->line->socket, NNG_OPT_SENDTIMEO, timeout_ms);
+    nng_socket_set_ms(client->line->socket, NNG_OPT_RECVTIMEO, timeout_ms);
     int rc = send_json(client, request, 0);
     nng_msg *msg = NULL;
     if (rc == 0)
-        rc = nng_recvmsg(client->socket, &msg, 0);
-    if (rc)
+        rc = nng_recvmsg(client->line->socket, &msg, 0);
+    if (rc) {
+        if (mono_is_past(client->renew_at))
+            renew_line(client);
         return transport_error(client, rc, err);
+    }
+    client->renew_at = mono_after(RENEW_MS);
     struct err why;
     rc = message_parse(nng_msg_body(msg), nng_msg_len(msg), reply, &why);
     nng_msg_free(msg);
