@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <poll.h>
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
 #include "common/control/closing.h"
 #include "common/control/message.h"
 
-enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500, RENEW_MS = 3000 };
+enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500, RENEW_MS = 3000, HANDSHAKE_MS = 100 };
 
 /* One socket; nng calls back about it until it is closed, which may be after the client is gone (closing.h).
  */
@@ -114,6 +115,11 @@ void ctl_client_close(struct ctl_client *client)
 {
     if (!client)
         return;
+    /* A peer that goes in the middle of the handshake can stop an nng 1.5 listener from accepting ever again.
+     */
+    struct mono deadline = mono_after(HANDSHAKE_MS);
+    while (!ctl_client_is_connected(client) && !mono_is_past(deadline))
+        poll(NULL, 0, 1);
     socket_close(client->line->socket, client->line);
     free(client);
 }

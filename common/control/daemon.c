@@ -245,8 +245,8 @@ static int run_loop(struct daemon *daemon)
             is_due = read(loop->wake_fd, &count, sizeof count) > 0 || is_due;
             tell_gone(loop);
         }
-        if (sources[REQUEST].revents)
-            ctl_server_serve(loop->server);
+        /* Also when its descriptor says nothing: nng 1.5 can lose that signal. */
+        ctl_server_serve(loop->server);
         if (sources[SIGNAL].revents) {
             on_signal(daemon);
             is_due = true;
