@@ -85,14 +85,14 @@ static void tick(struct commit *commit)
     pthread_mutex_unlock(&commit->lock);
     if (wants_seal)
         slots_close_all(&commit->slots, NULL, 0);
-    if (mono_is_past(slots_due(&commit->slots)))
-        slots_tick(&commit->slots);
+    slots_tick(&commit->slots);
     if (mono_is_past(commit->housekeeping_at))
         keep_house(commit);
     slots_bury(&commit->slots);
+    bool is_settled = slots_is_settled(&commit->slots);
     pthread_mutex_lock(&commit->lock);
     bool was_drained = commit->is_drained;
-    commit->is_drained = commit->is_draining && !commit->first && commit->slots.count == 0;
+    commit->is_drained = commit->is_draining && !commit->first && is_settled;
     bool is_to_wake = commit->is_drained != was_drained || commit->notice_count > 0;
     pthread_mutex_unlock(&commit->lock);
     if (is_to_wake)
@@ -248,6 +248,16 @@ static int make_buffers(struct commit *commit)
     return commit->codec && commit->block && commit->member && commit->notices ? 0 : -ENOMEM;
 }
 
+/* From the syncer's thread. */
+static void on_synced(void *arg)
+{
+    struct commit *commit = arg;
+    pthread_mutex_lock(&commit->lock);
+    commit->has_news = true;
+    pthread_cond_signal(&commit->changed);
+    pthread_mutex_unlock(&commit->lock);
+}
+
 static int start(struct commit *commit, struct err *err)
 {
     pthread_condattr_t monotonic;
@@ -260,6 +270,9 @@ static int start(struct commit *commit, struct err *err)
         return err_set(err, rc, "out of memory");
     if (commit->settings->is_guarded &&
         (rc = ctl_client_open(&commit->guard, commit->spool, "diskguard", err)) != 0)
+        return rc;
+    if (commit->settings->sync != SYNC_NEVER &&
+        (rc = syncer_new(&commit->slots.syncer, commit->spool, on_synced, commit, err)) != 0)
         return rc;
     commit->active_lock = lock_active(commit->spool);
     if (commit->active_lock < 0)
@@ -324,6 +337,7 @@ void commit_free(struct commit *commit)
     if (!commit)
         return;
     commit_stop(commit);
+    syncer_free(commit->slots.syncer);
     slots_fini(&commit->slots);
     ctl_client_close(commit->guard);
     codec_free(commit->codec);

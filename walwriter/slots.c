@@ -1,4 +1,4 @@
-#include "walwriter/slots.h"
+#include "walwriter/slots_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,13 +6,7 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 
-enum {
-    PARK_SHARE = 16,       /* one of so many open files is parked at once: they share a sync */
-    UNSYNCED_AT_ONCE = 32, /* segments sealed at once when there is no sync for them to share */
-    RETRY_MS = 1000,       /* before sealing is tried again that failed */
-};
-
-static const struct mono never = {INT64_MAX};
+enum { PARK_SHARE = 16 }; /* one of so many open files is parked at once: they share a sync */
 
 void slots_init(struct slots *slots, const struct receive_settings *settings, struct spool *spool,
                 struct registry *registry, struct totals *totals)
@@ -23,6 +17,8 @@ void slots_init(struct slots *slots, const struct receive_settings *settings, st
     list_init(&slots->aging);
     list_init(&slots->dirty);
     list_init(&slots->closing);
+    list_init(&slots->ready);
+    list_init(&slots->syncing);
     list_init(&slots->dead);
 }
 
@@ -64,7 +60,7 @@ static void note_closed(struct slots *slots, struct slot *slot)
     }
 }
 
-static void note_opened(struct slots *slots, struct slot *slot)
+void slots_note_opened(struct slots *slots, struct slot *slot)
 {
     if (!list_has(&slot->recent))
         slots->open_count++;
@@ -73,12 +69,13 @@ static void note_opened(struct slots *slots, struct slot *slot)
 
 /* The end of a slot, whose file is sealed, or left where it is. Who has a pointer to it may look whether it
  * has failed until slots_bury(). */
-static void end_slot(struct slots *slots, struct slot *slot)
+void slots_end(struct slots *slots, struct slot *slot)
 {
     struct table *table = slot->table;
     detach(slot);
     note_closed(slots, slot);
     list_remove(&slot->dirty);
+    list_remove(&slot->syncing);
     list_append(&slots->dead, &slot->closing);
     writer_abandon(&slot->writer);
     faults_fini(&slot->faults);
@@ -97,11 +94,24 @@ void slots_bury(struct slots *slots)
     }
 }
 
-static void close_slot(struct slots *slots, struct slot *slot)
+void slots_close(struct slots *slots, struct slot *slot)
 {
     detach(slot);
+    if (slot->writer.has_failed) {
+        total_add(&slots->totals->segments_failed, 1);
+        slots_end(slots, slot);
+        return;
+    }
     if (!list_has(&slot->closing))
         list_append(&slots->closing, &slot->closing);
+    slots_settle(slots, slot);
+}
+
+void slots_settle(struct slots *slots, struct slot *slot)
+{
+    bool is_safe = slots->settings->sync == SYNC_NEVER || writer_is_durable(&slot->writer);
+    if (list_has(&slot->closing) && is_safe)
+        list_append(&slots->ready, &slot->closing);
 }
 
 void slots_close_all(struct slots *slots, const struct database *database, int64_t older_ms)
@@ -113,7 +123,7 @@ void slots_close_all(struct slots *slots, const struct database *database, int64
         if (older_ms > 0 && mono_since_ms(slot->writer.created) < older_ms)
             break;
         if (!database || slot->table->database == database)
-            close_slot(slots, slot);
+            slots_close(slots, slot);
     }
 }
 
@@ -121,75 +131,11 @@ void slots_fini(struct slots *slots)
 {
     slots_close_all(slots, NULL, 0);
     while (!list_is_empty(&slots->closing))
-        end_slot(slots, LIST_ENTRY(slots->closing.next, struct slot, closing));
+        slots_end(slots, LIST_ENTRY(slots->closing.next, struct slot, closing));
+    while (!list_is_empty(&slots->ready))
+        slots_end(slots, LIST_ENTRY(slots->ready.next, struct slot, closing));
     slots_bury(slots);
     hints_fini(&slots->hints);
-}
-
-/* --- syncing --------------------------------------------------------------------------------------- */
-
-/* In the other modes nobody asks. */
-static void mark_dirty(struct slots *slots, struct slot *slot)
-{
-    if (slots->settings->sync != SYNC_INTERVAL && slots->settings->sync != SYNC_ALWAYS)
-        return;
-    if (list_is_empty(&slots->dirty))
-        slots->dirty_since = mono_now();
-    if (!list_has(&slot->dirty))
-        list_append(&slots->dirty, &slot->dirty);
-}
-
-/* Sync `count` of a list that is linked by `offset`; those that fail stay in `dirty`, marked. */
-static size_t sync_some(struct slots *slots, struct slot **some, size_t count)
-{
-    enum { AT_ONCE = 1024 };
-    struct writer *writers[AT_ONCE];
-    size_t failed = 0;
-    for (size_t done = 0, n; done < count; done += n) {
-        for (n = 0; n < AT_ONCE && done + n < count; n++)
-            writers[n] = &some[done + n]->writer;
-        failed += writers_sync(writers, n);
-        total_add(&slots->totals->syncs, 1);
-    }
-    for (size_t i = 0; i < count; i++)
-        if (writer_is_durable(&some[i]->writer))
-            list_remove(&some[i]->dirty);
-    return failed;
-}
-
-size_t slots_sync(struct slots *slots)
-{
-    size_t count = 0, room = slots->count;
-    if (list_is_empty(&slots->dirty))
-        return 0;
-    struct slot **some = malloc((room + 1) * sizeof *some);
-    struct slot *one;
-    struct slot **list = some ? some : &one;
-    size_t most = some ? room : 1, failed = 0;
-    /* Without memory for all of them: one by one. */
-    for (struct link *l = slots->dirty.next, *next; l != &slots->dirty; l = next) {
-        next = l->next;
-        list[count++] = LIST_ENTRY(l, struct slot, dirty);
-        if (count == most || next == &slots->dirty) {
-            failed += sync_some(slots, list, count);
-            count = 0;
-        }
-    }
-    free(some);
-    slots->dirty_since = mono_now();
-    return failed;
-}
-
-void slots_forget_failed(struct slots *slots)
-{
-    for (struct link *l = slots->dirty.next, *next; l != &slots->dirty; l = next) {
-        struct slot *slot = LIST_ENTRY(l, struct slot, dirty);
-        next = l->next;
-        if (slot->writer.has_failed) {
-            total_add(&slots->totals->segments_failed, 1);
-            end_slot(slots, slot);
-        }
-    }
 }
 
 /* --- open files ------------------------------------------------------------------------------------ */
@@ -211,7 +157,7 @@ static void park_some(struct slots *slots, size_t count)
             if (!writer_is_durable(&some[i]->writer))
                 unsynced[dirty++] = some[i];
         if (unsynced)
-            (void)sync_some(slots, unsynced, dirty);
+            (void)slots_sync_some(slots, unsynced, dirty);
         free(unsynced);
     }
     for (size_t i = 0; i < n; i++) {
@@ -233,14 +179,14 @@ void slots_make_open(struct slots *slots)
 }
 
 /* 0; -ESTALE: an adopter has it, with all its rows; another error: later. */
-static int reopen(struct slots *slots, struct slot *slot)
+int slots_reopen(struct slots *slots, struct slot *slot)
 {
     if (!writer_is_parked(&slot->writer))
         return 0;
     slots_make_open(slots);
     int rc = writer_unpark(&slot->writer);
     if (rc == 0) {
-        note_opened(slots, slot);
+        slots_note_opened(slots, slot);
         total_add(&slots->totals->files_reopened, 1);
     }
     return rc;
@@ -287,19 +233,19 @@ static int find_open(struct slots *slots, struct table *table, bool is_bad, size
     *out = NULL;
     if (slot && slot->writer.counts.blocks > 0 &&
         slot->writer.size_bytes + bytes > slots->settings->segment_bytes) {
-        close_slot(slots, slot);
+        slots_close(slots, slot);
         slot = NULL;
     }
     if (slot && slot->writer.has_failed) {
-        end_slot(slots, slot);
+        slots_end(slots, slot);
         return 0;
     }
-    int rc = slot ? reopen(slots, slot) : 0;
+    int rc = slot ? slots_reopen(slots, slot) : 0;
     if (rc == -ESTALE) {
         total_add(&slots->totals->files_lost, 1);
         log_warn("parked-adopted", log_s("file", slot->writer.file),
                  log_s("meaning", "another program sealed it"));
-        end_slot(slots, slot);
+        slots_end(slots, slot);
         return 0;
     }
     *out = rc ? NULL : slot;
@@ -317,16 +263,16 @@ int slots_append(struct slots *slots, struct table *table, bool is_bad, const vo
     struct slot *slot = *out;
     rc = writer_append(&slot->writer, member, bytes, counts, err);
     if (rc == 0) {
-        note_opened(slots, slot);
-        mark_dirty(slots, slot);
+        slots_note_opened(slots, slot);
+        slots_mark_dirty(slots, slot);
         total_add(&slots->totals->blocks, 1);
         if (slots->settings->sync != SYNC_NEVER)
             writer_start_sync(&slot->writer);
     } else if (slot->writer.counts.rows == 0) {
         writer_discard(&slot->writer);
-        end_slot(slots, slot);
+        slots_end(slots, slot);
     } else {
-        note_opened(slots, slot);
+        slots_note_opened(slots, slot);
     }
     set_gauges(slots);
     return rc;
@@ -338,7 +284,7 @@ void slots_take_back(struct slots *slots, struct slot *slot, const struct writer
     if (slot->writer.counts.rows > 0)
         return;
     writer_discard(&slot->writer);
-    end_slot(slots, slot);
+    slots_end(slots, slot);
 }
 
 /* --- leases ---------------------------------------------------------------------------------------- */
@@ -367,136 +313,6 @@ void slots_tend_leases(struct slots *slots)
         lease_tick(idle.leases[i], idle.keep);
 }
 
-/* --- sealing --------------------------------------------------------------------------------------- */
-
-static json_t *why_of(const struct slot *slot)
-{
-    if (!slot->is_bad)
-        return NULL;
-    json_t *rows = slot->faults.list ? json_incref(slot->faults.list) : json_array();
-    return json_pack("{s:s, s:s, s:I, s:o}", "reason", "rows that walwriter could not take", "input", "http",
-                     "count", (json_int_t)slot->faults.count, "rows", rows);
-}
-
-void slots_note_sealed(struct slots *slots, const char *db, const struct writer *w)
-{
-    bool is_bad = writer_is_refused(w->fate);
-    total_add(is_bad ? &slots->totals->segments_refused : &slots->totals->segments_sealed, 1);
-    log_info(is_bad ? "refused" : "sealed", log_s("db", db), log_s("file", w->file),
-             log_u("rows", w->counts.rows), log_u("raw_bytes", w->counts.raw_bytes),
-             log_u("blocks", w->counts.blocks), log_u("bytes", w->size_bytes));
-    if (slots->sealed && !is_bad)
-        slots->sealed(slots->sealed_arg, db, w);
-    slots->is_hint_due |= !is_bad;
-}
-
-/* What could not be sealed: later, where that may help; else it stays in active/, for adoption. */
-static void note_unsealed(struct slots *slots, struct slot *slot, int rc)
-{
-    log_error("not-sealed", log_s("file", slot->writer.file), log_s("cause", strerror(-rc)),
-              log_s("action",
-                    writer_is_full(rc) || rc == -EMFILE ? "tried again" : "left in active/, to be adopted"));
-    if (writer_is_full(rc) || rc == -EMFILE || rc == -ENFILE) {
-        slots->retry_at = mono_after(RETRY_MS);
-        list_append(&slots->closing, &slot->closing);
-        return;
-    }
-    total_add(&slots->totals->segments_failed, 1);
-    end_slot(slots, slot);
-}
-
-/* Take the next of `closing` that can be sealed; NULL: none. Those that are gone or empty end here. */
-static struct slot *next_to_seal(struct slots *slots)
-{
-    while (!list_is_empty(&slots->closing)) {
-        struct slot *slot = LIST_ENTRY(slots->closing.next, struct slot, closing);
-        int rc = reopen(slots, slot);
-        if (rc == 0 && slot->writer.counts.rows > 0) {
-            list_remove(&slot->closing);
-            note_opened(slots, slot);
-            return slot;
-        }
-        if (rc && rc != -ESTALE) {
-            note_unsealed(slots, slot, rc);
-            return NULL;
-        }
-        if (rc == 0)
-            writer_discard(&slot->writer);
-        end_slot(slots, slot);
-    }
-    return NULL;
-}
-
-static void seal_some(struct slots *slots)
-{
-    struct sealing list[SLOTS_SEALED_AT_ONCE];
-    struct slot *some[SLOTS_SEALED_AT_ONCE];
-    size_t count = 0;
-    /* What is parked is opened one by one: no more at a time than may be open. */
-    size_t most =
-        slots->settings->open_max / 2 < ARRAY_LEN(list) ? slots->settings->open_max / 2 : ARRAY_LEN(list);
-    while (count < most && (some[count] = next_to_seal(slots)) != NULL) {
-        list[count] = (struct sealing){.writer = &some[count]->writer, .why = why_of(some[count])};
-        if (some[count]->is_bad && !list[count].why) { /* no memory for the .why: later */
-            list_append(&slots->closing, &some[count]->closing);
-            break;
-        }
-        count++;
-    }
-    (void)writers_seal(list, count, slots->settings->sync != SYNC_NEVER);
-    for (size_t i = 0; i < count; i++) {
-        json_decref(list[i].why);
-        if (list[i].rc) {
-            note_unsealed(slots, some[i], list[i].rc);
-            continue;
-        }
-        slots_note_sealed(slots, some[i]->table->database->name, &some[i]->writer);
-        end_slot(slots, some[i]);
-    }
-}
-
-/* --- time ------------------------------------------------------------------------------------------ */
-
-static struct mono later(struct mono start, int64_t ms)
-{
-    return (struct mono){ms > (INT64_MAX - start.ns) / 1000000 ? INT64_MAX : start.ns + ms * 1000000};
-}
-
-static struct mono age_due(const struct slots *slots)
-{
-    if (list_is_empty(&slots->aging))
-        return never;
-    const struct slot *oldest = LIST_ENTRY(slots->aging.next, struct slot, aging);
-    return later(oldest->writer.created, slots->settings->segment_age_ms);
-}
-
-static struct mono sync_due(const struct slots *slots)
-{
-    bool is_wanted = slots->settings->sync == SYNC_INTERVAL && !list_is_empty(&slots->dirty);
-    return is_wanted ? later(slots->dirty_since, SYNC_INTERVAL_MS) : never;
-}
-
-struct mono slots_due(const struct slots *slots)
-{
-    struct mono due = mono_earlier(age_due(slots), sync_due(slots));
-    return list_is_empty(&slots->closing) ? due : mono_earlier(due, slots->retry_at);
-}
-
-void slots_tick(struct slots *slots)
-{
-    for (unsigned i = 0; i < SLOTS_SEALED_AT_ONCE && mono_is_past(age_due(slots)); i++)
-        close_slot(slots, LIST_ENTRY(slots->aging.next, struct slot, aging));
-    if (!list_is_empty(&slots->closing) && mono_is_past(slots->retry_at))
-        seal_some(slots);
-    if (mono_is_past(sync_due(slots))) {
-        (void)slots_sync(slots);
-        slots_forget_failed(slots);
-    }
-    if (slots->is_hint_due)
-        hints_give(&slots->hints);
-    slots->is_hint_due = false;
-}
-
 /* --- who is ours ------------------------------------------------------------------------------------ */
 
 static int compare_ids(const void *a, const void *b)
@@ -514,6 +330,8 @@ int slots_ids(struct slots *slots, uint64_t **ids, size_t *count)
     for (struct link *l = slots->aging.next; l != &slots->aging; l = l->next)
         list[(*count)++] = LIST_ENTRY(l, struct slot, aging)->writer.id;
     for (struct link *l = slots->closing.next; l != &slots->closing; l = l->next)
+        list[(*count)++] = LIST_ENTRY(l, struct slot, closing)->writer.id;
+    for (struct link *l = slots->ready.next; l != &slots->ready; l = l->next)
         list[(*count)++] = LIST_ENTRY(l, struct slot, closing)->writer.id;
     qsort(list, *count, sizeof *list, compare_ids);
     *ids = list;

@@ -3,8 +3,9 @@
  * hundred at a time, so that thousands that fall due at once hold up nobody.
  *
  * Lists: `recent` (open files, least recently used first), `aging` (all that grow, oldest first), `dirty`
- * (those with bytes that are to be synced), `closing` (those that wait to be sealed; their tables may have
- * new ones already).
+ * (those with bytes that are to be synced), `syncing` (those that the syncer is at), `closing` (those that
+ * wait to be durable, so that they can be sealed), `ready` (those that can be). The table of one that is
+ * closing may have a new one already.
  *
  * The committer's thread only. */
 #ifndef SPILLWAY_SLOTS_H
@@ -15,17 +16,17 @@
 #include "walwriter/hints.h"
 #include "walwriter/receive_settings.h"
 #include "walwriter/registry.h"
+#include "walwriter/syncer.h"
 #include "walwriter/totals.h"
 
 struct slot {
     struct table *table;
     struct writer writer;
     struct faults faults; /* of refused rows */
-    struct link recent, aging, dirty, closing;
-    bool is_bad; /* holds refused rows */
+    struct link recent, aging, dirty, syncing, closing;
+    uint64_t goal_bytes; /* while syncing: so much will be durable */
+    bool is_bad;         /* holds refused rows */
 };
-
-enum { SLOTS_SEALED_AT_ONCE = 256 };
 
 /* A segment was sealed. Called in the committer's thread. */
 typedef void slots_sealed(void *arg, const char *db, const struct writer *writer);
@@ -36,9 +37,11 @@ struct slots {
     struct registry *registry;
     struct totals *totals;
     struct hints hints;
-    struct link recent, aging, dirty, closing, dead;
-    size_t open_count, count; /* count: those that are not sealed */
-    size_t outside;           /* files of others that count against the limit */
+    struct link recent, aging, dirty, syncing, closing, ready, dead;
+    struct syncer *syncer;              /* NULL with SYNC_NEVER; the committer's */
+    uint64_t sync_ticket, moved_ticket; /* of what is syncing (0: nothing); of the last renames */
+    size_t open_count, count;           /* count: those that are not sealed */
+    size_t outside;                     /* files of others that count against the limit */
     struct mono dirty_since, retry_at;
     slots_sealed *sealed; /* or NULL */
     void *sealed_arg;
@@ -85,6 +88,9 @@ void slots_close_all(struct slots *slots, const struct database *database, int64
 
 /* A file was sealed, be it one of ours or of an upload: count it, log it, tell who waits for segments. */
 void slots_note_sealed(struct slots *slots, const char *db, const struct writer *w);
+
+/* Nothing is open any more, and all that was sealed is durably so, as far as that is wanted. */
+bool slots_is_settled(struct slots *slots);
 
 /* When slots_tick() has something to do. */
 struct mono slots_due(const struct slots *slots);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
-enum { SHARE = 4 }; /* of the files that may be open: one in so many for uploads */
+enum { SEALED_AT_ONCE = 64, SHARE = 4 }; /* of the files that may be open: one in so many for uploads */
 
 int upload_new(struct upload **out, struct slots *slots, struct table *table, struct err *err)
 {
@@ -64,7 +64,7 @@ static json_t *why_of(const struct upload *upload)
 static void seal_kind(struct upload *const *uploads, size_t count, bool is_bad, struct sealing *list,
                       int *results)
 {
-    size_t n = 0, which[SLOTS_SEALED_AT_ONCE];
+    size_t n = 0, which[SEALED_AT_ONCE];
     for (size_t i = 0; i < count; i++) {
         struct writer *w = is_bad ? &uploads[i]->bad : &uploads[i]->rows;
         if (results[i] || !writer_is_open(w) || w->counts.rows == 0)
@@ -91,7 +91,7 @@ static void seal_kind(struct upload *const *uploads, size_t count, bool is_bad, 
 
 void uploads_seal(struct upload *const *uploads, size_t count, int *results)
 {
-    struct sealing list[SLOTS_SEALED_AT_ONCE];
+    struct sealing list[SEALED_AT_ONCE];
     for (size_t done = 0, n; done < count; done += n) {
         n = count - done < ARRAY_LEN(list) ? count - done : ARRAY_LEN(list);
         for (size_t i = 0; i < n; i++)

@@ -3,12 +3,37 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/spool/place.h"
 #include "common/spool/writer_parts.h"
+
+enum {
+    ALONE_MAX = 2, /* so many files are never worth a syncfs */
+    CHUNK = 16,    /* files whose folders are noted at a time */
+    FIRST_FILE_NS = 100000,
+    DECLINED_MAX = 16, /* after so many times one by one, syncfs is tried again */
+};
+
+/* --- which way ------------------------------------------------------------------------------------- */
+
+/* What was measured last. Races between threads do no harm. */
+static _Atomic int64_t file_ns = FIRST_FILE_NS, all_ns;
+static _Atomic unsigned declined;
+
+static bool is_syncfs_worth_it(size_t count)
+{
+    if (count <= ALONE_MAX)
+        return false;
+    if (all_ns < file_ns * (int64_t)count || ++declined >= DECLINED_MAX) {
+        declined = 0;
+        return true;
+    }
+    return false;
+}
 
 /* --- folders --------------------------------------------------------------------------------------- */
 
@@ -18,7 +43,7 @@ struct folders {
     struct {
         enum spool_queue queue;
         const char *db_folder;
-    } list[2 * GROUP_FILES_MAX];
+    } list[2 * CHUNK];
     size_t count;
 };
 
@@ -67,17 +92,25 @@ static void sync_one(struct writer *w)
 /* The write-back of all is on its way before the first is waited for. */
 static void sync_each(struct writer *const *writers, size_t count)
 {
+    struct mono start = mono_now();
+    size_t dirty = 0;
     for (size_t i = 0; i < count; i++)
         if (is_dirty(writers[i]))
             (void)sync_file_range(writers[i]->fd, (off_t)writers[i]->started_bytes, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < count; i++)
-        if (is_dirty(writers[i]))
+        if (is_dirty(writers[i])) {
+            dirty++;
             sync_one(writers[i]);
+        }
+    if (dirty > 0)
+        file_ns = (mono_now().ns - start.ns) / (int64_t)dirty;
 }
 
 static int sync_file_system(const struct spool *spool)
 {
+    struct mono start = mono_now();
     int rc = syncfs(spool->fd) == 0 ? 0 : -errno;
+    all_ns = mono_now().ns - start.ns;
     if (rc)
         log_warn("sync-failed", log_s("spool", spool->path), log_s("cause", strerror(-rc)),
                  log_s("action", "asking each file"));
@@ -86,7 +119,7 @@ static int sync_file_system(const struct spool *spool)
 
 static bool sync_all_at_once(struct writer *const *writers, size_t count)
 {
-    if (count <= GROUP_FILES_MAX || sync_file_system(writers[0]->spool) != 0)
+    if (!is_syncfs_worth_it(count) || sync_file_system(writers[0]->spool) != 0)
         return false;
     for (size_t i = 0; i < count; i++) {
         struct writer *w = writers[i];
@@ -127,8 +160,8 @@ size_t writers_sync(struct writer *const *writers, size_t count)
         return 0;
     if (!sync_all_at_once(writers, count)) {
         sync_each(writers, count);
-        for (size_t i = 0; i < count; i += GROUP_FILES_MAX)
-            sync_entries(writers + i, count - i < GROUP_FILES_MAX ? count - i : GROUP_FILES_MAX);
+        for (size_t i = 0; i < count; i += CHUNK)
+            sync_entries(writers + i, count - i < CHUNK ? count - i : CHUNK);
     }
     size_t failed = 0;
     for (size_t i = 0; i < count; i++)
@@ -157,7 +190,7 @@ static void sync_contents(struct sealing *list, size_t count)
     size_t dirty = 0;
     for (size_t i = 0; i < count; i++)
         dirty += is_dirty(list[i].writer);
-    bool is_done = dirty > GROUP_FILES_MAX && sync_file_system(list[0].writer->spool) == 0;
+    bool is_done = is_syncfs_worth_it(dirty) && sync_file_system(list[0].writer->spool) == 0;
     for (size_t i = 0; i < count; i++) {
         struct writer *w = list[i].writer;
         if (is_done && !w->has_failed)

@@ -346,7 +346,7 @@ END
 }
 expected() { for ((n = 0; n < $2; n++)); do for ((t = 0; t < $1; t++)); do echo "$t,$n"; done; done | sort; }
 
-@test "many tables, few open files: parked, opened again, all rows there; a thousand sealed at once" {
+@test "many tables, few open files: parked, opened again, all rows there; three hundred sealed at once" {
     for mode in never interval always; do
         rm -rf "$SPOOL"; mkdir "$SPOOL"; : >"$T/rcv.log"
         receive --no-guard --max-open-files 20 --segment-age 1h --sync $mode
@@ -507,7 +507,7 @@ judge() {
     done
 }
 
-@test "crash points of refused rows of the receiver: never rows, at most twice in quarantine" {
+@test "crash points of refused rows of the receiver: never rows, once in quarantine" {
     printf '{"a":1}\nnonsense\n' >"$T/in"
     for point in append:after-write#1 append:after-write#2 refuse:after-why refuse:after-rename; do
         rm -rf "$SPOOL"; mkdir "$SPOOL"; : >"$T/rcv.log"
@@ -533,12 +533,14 @@ import os, signal, socket, sys, time
 host, port = sys.argv[1].split(":")
 def connect(): return socket.create_connection((host, int(port)))
 body = b"under-way\n" * 20000
-s, idle = connect(), connect()
-s.sendall(b"POST /ingest/D/U?format=csv HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
-idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); idle.recv(1000)
+s = connect()
+s.sendall(b"POST /ingest/D/U?format=csv HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+assert s.recv(1000).startswith(b"HTTP/1.1 100") # now it is under way
+s.sendall(body[:1000])
 os.kill(int(sys.argv[2]), signal.SIGTERM)
 deadline = time.monotonic() + 5
-while True:
+while True: # an answer given while it drains ends its connection
+    idle = connect()
     idle.sendall(b"POST /ingest/D/T?format=csv HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1\n")
     got = idle.recv(1000)
     if got.startswith(b"HTTP/1.1 503"): break

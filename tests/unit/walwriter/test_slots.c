@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <sched.h>
 
 #include "common/base/log.h"
 #include "common/segment/codec.h"
@@ -19,6 +20,11 @@ struct fixture {
     struct codec *codec;
 };
 
+static void wake(void *arg)
+{
+    (void)arg;
+}
+
 static int setup(void **state)
 {
     struct err err;
@@ -34,6 +40,7 @@ static int setup(void **state)
     assert_int_equal(spool_open(&f->spool, f->path, "unit", &err), 0);
     assert_int_equal(registry_init(&f->registry, "unit", f->settings.tables_max), 0);
     slots_init(&f->slots, &f->settings, &f->spool, &f->registry, &f->totals);
+    assert_int_equal(syncer_new(&f->slots.syncer, &f->spool, wake, NULL, &err), 0);
     *state = f;
     return 0;
 }
@@ -41,6 +48,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
+    syncer_free(f->slots.syncer);
     slots_fini(&f->slots);
     registry_fini(&f->registry);
     spool_close(&f->spool);
@@ -90,10 +98,12 @@ static unsigned files_in(struct fixture *f, enum spool_queue queue)
 
 static void seal_all(struct fixture *f)
 {
+    struct mono deadline = mono_after(10000);
     slots_close_all(&f->slots, NULL, 0);
-    for (unsigned i = 0; f->slots.count > 0 && i < 100; i++) {
+    while (!slots_is_settled(&f->slots) && !mono_is_past(deadline)) {
         slots_tick(&f->slots);
         slots_bury(&f->slots);
+        sched_yield();
     }
     assert_int_equal(f->slots.count, 0);
 }

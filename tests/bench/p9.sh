@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# P9: walwriter --http --sync always with 64 clients, acknowledgements a second, beside a serial write + fdatasync loop on the same file
+# system; and beside --sync never, which is what the HTTP server alone can do here. JSON lines. BENCH=quick: short. Medians of RUNS.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+BUILD=${BUILD:-build}
+SECONDS_EACH=5 RUNS=${RUNS:-5}
+[ "${BENCH:-}" = quick ] && SECONDS_EACH=2 RUNS=1
+make -s BUILD="$BUILD" "$BUILD/bench/bench_http" "$BUILD/bin/walwriter"
+T=$(mktemp -d "${TMPDIR:-/var/tmp}/spillway-p9.XXXXXX")
+pid=
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; wait; rm -rf "$T"' EXIT
+
+# run MODE TABLES: acknowledgements a second.
+run() {
+    local spool=$T/spool deadline=$((SECONDS + 20))
+    rm -rf "$spool"
+    mkdir "$spool"
+    "$BUILD/bin/walwriter" --spool "$spool" --http "unix:$T/sock" --no-guard --log-level error --sync "$1" &
+    pid=$!
+    until [ -S "$T/sock" ] && [ -S "$spool/run/walwriter.ctl" ]; do [ $SECONDS -lt $deadline ] || exit 111; done
+    "$BUILD/bench/bench_http" load "unix:$T/sock" 64 "$SECONDS_EACH" "$2" 1 >"$T/out"
+    jq -e '.ok == .requests' "$T/out" >/dev/null
+    jq -r '.ok / .seconds | floor' "$T/out"
+    kill "$pid"
+    wait "$pid"
+    pid=
+}
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+line() { jq -cn --arg name "$1" --argjson value "$2" --arg unit "$3" --arg target "$4" '{row: "P9", $name, $value, $unit, $target}'; }
+
+for ((i = 0; i < RUNS; i++)); do
+    "$BUILD/bench/bench_http" serial "$T" "$SECONDS_EACH" 100 | jq '.ops / .seconds | floor' >>"$T/serial"
+    run always 1 >>"$T/one"
+    run always 100 >>"$T/many"
+    run never 1 >>"$T/never"
+done
+serial=$(median <"$T/serial") one=$(median <"$T/one") many=$(median <"$T/many") never=$(median <"$T/never")
+line "serial write + fdatasync" "$serial" 1/s ""
+line "64 clients, one table" "$one" acks/s ""
+line "64 clients, one table / serial" "$(jq -n "$one / $serial * 10 | round / 10")" ratio ">= 20"
+line "64 clients, 100 tables / serial" "$(jq -n "$many / $serial * 10 | round / 10")" ratio ""
+line "64 clients, one table / the same with --sync never" "$(jq -n "$one / $never * 100 | round / 100")" ratio ""
