@@ -75,7 +75,7 @@ void request_end(void *cls, struct MHD_Connection *connection, void **slot,
     *slot = NULL;
     if (!request)
         return;
-    clients_await_head(&reception->clients, request->client);
+    clients_await_head(&reception->server.clients, request->client);
     if (!request->job.upload) {
         free_request(request);
         return;
@@ -111,7 +111,7 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct request *request
 static enum MHD_Result answer_now(struct request *request, bool is_last)
 {
     is_last |= atomic_load(&request->reception->is_draining);
-    clients_await_head(&request->reception->clients, request->client);
+    clients_await_head(&request->reception->server.clients, request->client);
     return answer_refused(request->reception, request->connection, &request->refused, is_last);
 }
 
@@ -161,7 +161,7 @@ static bool is_listed(const char *list, const char *name)
 
 static bool check_sender(struct request *request)
 {
-    switch (auth_check(&request->reception->auth, request->connection)) {
+    switch (http_server_check(&request->reception->server, request->connection)) {
     case AUTH_NOBODY:
         refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
                "a token (Authorization: Bearer ...) or a client certificate is wanted here");
@@ -274,7 +274,7 @@ static enum MHD_Result begin_reading(struct request *request)
 {
     request->phase = READING;
     request->started_ns = mono_now().ns;
-    clients_await_body(&request->reception->clients, request->client, request->started_ns, 0);
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns, 0);
     return MHD_YES;
 }
 
@@ -296,9 +296,7 @@ static enum MHD_Result begin_ingest(struct request *request, const char *method)
 
 static enum MHD_Result begin(struct request *request, const char *method)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    request->client = info ? info->socket_context : NULL;
+    request->client = http_client(request->connection);
     bool is_reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     read_head(request);
     if (request->route.kind == ROUTE_INGEST || request->route.kind == ROUTE_BAD)
@@ -378,7 +376,7 @@ static enum MHD_Result read_some(struct request *request, const char *data, size
     if (request->is_full)
         return hand_on(request, bytes);
     enum body_status status = body_take(&request->body, data, bytes);
-    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns,
                        request->body.coded_bytes);
     request->is_full = status == BODY_FULL;
     if (request->is_full && *bytes > 0)
@@ -402,7 +400,7 @@ static enum MHD_Result answer_job(struct request *request)
     total_add(&database->rows, job->rows);
     total_add(&database->bytes, job->bytes);
     total_add(&database->bad_rows, job->bad_rows);
-    clients_await_head(&reception->clients, request->client);
+    clients_await_head(&reception->server.clients, request->client);
     return answer_taken(reception, request->connection, job,
                         request->stage.first.row ? &request->stage.first : NULL,
                         atomic_load(&reception->is_draining));
@@ -441,7 +439,7 @@ static void go_on(struct request *request)
     if (was_piece)
         stage_next(&request->stage);
     request->phase = READING;
-    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns,
                        request->body.coded_bytes);
 }
 

@@ -12,7 +12,7 @@ struct totals {
     _Atomic uint64_t rounds, syncs, blocks;
     _Atomic uint64_t segments_sealed, segments_refused, segments_failed;
     _Atomic uint64_t files_parked, files_reopened, files_lost;
-    _Atomic uint64_t connections, clients_cut;
+    _Atomic uint64_t clients_cut;
     _Atomic uint64_t open_files, segments_open, waiting; /* gauges */
     _Atomic uint64_t in_flight;                          /* gauge: requests between head and answer */
 };

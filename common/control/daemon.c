@@ -56,6 +56,8 @@ void daemon_wake(struct daemon *daemon)
 struct shell {
     struct daemon daemon;
     struct daemon_loop loop;
+    int argc;
+    char **argv;
     char instance[256];
     char since[WALL_TEXT_BYTES];
 };
@@ -349,9 +351,28 @@ static int run(struct daemon *daemon)
     return code;
 }
 
-int daemon_main(int argc, char **argv, const struct daemon_module *module)
+/* What the table of keys cannot say of a configuration. */
+static int check_conf(const struct conf *conf, const struct daemon_module *module, struct err *err)
 {
     static const enum conf_id always[] = {CONF_SPOOL, CONF_KEYS};
+    int rc = conf_require(conf, always, err);
+    if (rc == 0 && module->required)
+        rc = conf_require(conf, module->required, err);
+    if (rc == 0 && module->check)
+        rc = module->check(conf, err);
+    return rc;
+}
+
+int daemon_read_conf(struct daemon *daemon, struct conf **conf, struct err *err)
+{
+    enum conf_verdict verdict;
+    const struct daemon_module *module = daemon->loop->module;
+    int rc = conf_load(conf, module->about, shell.argc, shell.argv, &verdict, err);
+    return rc ? rc : check_conf(*conf, module, err);
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_module *module)
+{
     struct daemon *daemon = &shell.daemon;
     struct err err;
     enum conf_verdict verdict;
@@ -360,16 +381,14 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
                                       .started = mono_now(),
                                       .signal_fd = -1,
                                       .wake_fd = -1};
+    shell.argc = argc;
+    shell.argv = argv;
     daemon->loop = &shell.loop;
     wall_format(wall_now_ms(), shell.since);
     int rc = conf_load(&daemon->conf, module->about, argc, argv, &verdict, &err);
     bool is_answered = rc == 0 && verdict == CONF_EXIT;
     if (rc == 0 && !is_answered)
-        rc = conf_require(daemon->conf, always, &err);
-    if (rc == 0 && !is_answered && module->required)
-        rc = conf_require(daemon->conf, module->required, &err);
-    if (rc == 0 && !is_answered && module->check)
-        rc = module->check(daemon->conf, &err);
+        rc = check_conf(daemon->conf, module, &err);
     int code = EXIT_DONE;
     if (rc) {
         fprintf(stderr, "%s: %s\n", module->about->program, err.text);
