@@ -1,7 +1,7 @@
 /* LD_PRELOAD shim of the tests of clock steps: wall time is off by as many milliseconds as the file
- * CLOCK_SHIFT_FILE says (a decimal number; absent or empty: 0), read anew at each call, so that a test steps the
- * clock of a running program by writing the file (and renaming it into place). Monotonic time is left alone, as it
- * is by a step of the real clock. Times of files are the kernel's, and stay. */
+ * CLOCK_SHIFT_FILE says (a decimal number; absent or empty: 0), read anew at each call, so that a test steps
+ * the clock of a running program by writing the file (and renaming it into place). Monotonic time is left
+ * alone, as it is by a step of the real clock. Times of files are the kernel's, and stay. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>

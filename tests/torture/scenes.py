@@ -366,6 +366,7 @@ class WalwriterTaken(WalwriterSlow):
         os.mkdir(self.target)
         taker = Daemon(os.path.join(self.top, "taker.log"), "uploader", "--spool", self.spool, "--queue", "sealed", "--database",
                        f"D=dir:{self.target}", "--scan-interval", "10ms", "--batch-age", "0")
+        wait_until("the uploader is up", lambda: not taker.is_running() or os.path.exists(os.path.join(self.spool, "run/uploader.ctl")))
         try:
             return super().start(shim)
         finally:
