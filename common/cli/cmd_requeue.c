@@ -285,7 +285,7 @@ int cmd_requeue(struct cli *cli)
     requeue.candidates = calloc(BATCH, sizeof *requeue.candidates);
     requeue.files = calloc(BATCH, sizeof *requeue.files);
     struct inventory inventory = {0};
-    struct ledger ledger = {.fd = -1};
+    struct ledger ledger = LEDGER_CLOSED;
     uint64_t unmatched = 0;
     int rc = whole_init(&requeue.whole);
     if (rc == 0 && (!requeue.candidates || !requeue.files))

@@ -144,7 +144,7 @@ static int add_line(struct rm *rm, const struct doomed *doomed)
     if (!text)
         return refuse(rm, doomed->entry,
                       "its name is not UTF-8, so it cannot be recorded: remove it by hand");
-    int rc = strlen(text) < LEDGER_LINE_MAX ? buf_printf(&rm->lines, "%s\n", text) : -EMSGSIZE;
+    int rc = strlen(text) < JOURNAL_LINE_MAX ? buf_printf(&rm->lines, "%s\n", text) : -EMSGSIZE;
     free(text);
     if (rc == -EMSGSIZE)
         return refuse(rm, doomed->entry, "its record would be too long");
@@ -307,7 +307,7 @@ static void print_sum(const struct rm *rm)
 int cmd_rm(struct cli *cli)
 {
     static const struct selection_rules rules = {.queues = 1u << QUEUE_QUARANTINE};
-    struct rm rm = {.cli = cli, .ledger.fd = -1, .doomed = calloc(LEDGER_BATCH, sizeof *rm.doomed)};
+    struct rm rm = {.cli = cli, .ledger = LEDGER_CLOSED, .doomed = calloc(LEDGER_BATCH, sizeof *rm.doomed)};
     struct inventory inventory = {0};
     uint64_t unmatched = 0;
     if (conf_is_set(cli->conf, CONF_IN) && !cli_said(cli, CONF_YES)) {
@@ -316,7 +316,7 @@ int cmd_rm(struct cli *cli)
             EXIT_USAGE,
             "rm: --in takes rows that are on their way to ADX: say --yes too, on the command line");
     }
-    buf_init(&rm.lines, (size_t)LEDGER_BATCH * LEDGER_LINE_MAX);
+    buf_init(&rm.lines, (size_t)LEDGER_BATCH * JOURNAL_LINE_MAX);
     int rc = rm.doomed ? operator_begin(cli, &rm.ledger, &rm.err) : -ENOMEM;
     if (rc == 0)
         rc = selection_gather(cli, &rules, &inventory, &unmatched, &rm.err);

@@ -13,19 +13,19 @@
 
 #include <sys/types.h>
 
-#include "common/base/buf.h"
+#include "common/base/journal.h"
 #include "common/cli/why.h"
 #include "common/spool/spool.h"
 
-enum {
-    LEDGER_BATCH = 1024, /* removals that are made durable together: all that can be unfinished */
-    LEDGER_LINE_MAX = 4096,
-};
+enum { LEDGER_BATCH = 1024 }; /* removals that are made durable together: all that can be unfinished */
 
 struct ledger {
     const struct spool *spool;
-    int fd;
+    struct journal journal;
 };
+
+/* One that is not open yet: ledger_close() is harmless. */
+#define LEDGER_CLOSED ((struct ledger){.journal.fd = -1})
 
 /* A file in quarantine that is to go, known by what no other file has. */
 struct removal {

@@ -7,7 +7,7 @@
 
 int operator_begin(struct cli *cli, struct ledger *ledger, struct err *err)
 {
-    *ledger = (struct ledger){.fd = -1};
+    *ledger = LEDGER_CLOSED;
     int rc = spool_lock(&cli->spool, "operator", err);
     if (rc == -EBUSY)
         return err_set(err, rc, "spool %s: another rm or requeue is at work: try again when it is done",
