@@ -72,8 +72,8 @@ bool peer_settings_has_peers(const struct conf *conf)
     return count > 0 || conf_text(conf, CONF_PEERS_DNS);
 }
 
-static int set_name(struct peer_settings *settings, const struct conf *conf, const char *instance,
-                    struct err *err)
+int peer_settings_name(struct peer_settings *settings, const struct conf *conf, const char *instance,
+                       struct err *err)
 {
     struct utsname host;
     const char *name = conf_text(conf, CONF_NAME);
@@ -127,7 +127,7 @@ int peer_settings_init(struct peer_settings *settings, const struct conf *conf, 
         .poll_interval_ms = conf_number(conf, CONF_PEER_POLL),
         .hold_ms = conf_number(conf, CONF_PEER_HOLD),
     };
-    int rc = set_name(settings, conf, instance, err);
+    int rc = peer_settings_name(settings, conf, instance, err);
     if (rc == 0)
         rc = read_listen(settings, err);
     if (rc == 0)

@@ -42,6 +42,10 @@ void peer_list_fini(struct peer_list *list);
 NODISCARD int peer_settings_init(struct peer_settings *settings, const struct conf *conf,
                                  const char *instance, struct err *err);
 
+/* settings->name alone. */
+NODISCARD int peer_settings_name(struct peer_settings *settings, const struct conf *conf,
+                                 const char *instance, struct err *err);
+
 /* Have peers been configured at all? Without any, peerd is alone and everything is ours. */
 bool peer_settings_has_peers(const struct conf *conf);
 
