@@ -1,6 +1,6 @@
 programs += walwriter
 walwriter_src := $(wildcard walwriter/*.c)
-walwriter_LIBS := -lmicrohttpd -lgnutls
+walwriter_LIBS := $(HTTP_LIBS)
 
 # Faults in tests come from wrapped calls.
 spool_test_writer_LDFLAGS := $(foreach f,pwrite ftruncate fdatasync fsync syncfs lease_take lease_take_file lease_use lease_use_file,-Wl,--wrap=$(f))

@@ -1,4 +1,4 @@
-#include "walwriter/clients.h"
+#include "common/http/clients.h"
 
 #include <sys/socket.h>
 
@@ -12,27 +12,20 @@ void clients_init(struct clients *clients, int64_t timeout_ms)
     list_init(&clients->list);
 }
 
-struct client *clients_add(struct clients *clients, int fd)
+void clients_add(struct clients *clients, struct client *client, int fd)
 {
-    struct client *client = calloc(1, sizeof *client);
-    if (!client)
-        return NULL;
-    client->fd = fd;
+    *client = (struct client){.fd = fd};
     clients_await_head(clients, client);
     pthread_mutex_lock(&clients->lock);
     list_append(&clients->list, &client->link);
     pthread_mutex_unlock(&clients->lock);
-    return client;
 }
 
 void clients_remove(struct clients *clients, struct client *client)
 {
-    if (!client)
-        return;
     pthread_mutex_lock(&clients->lock);
     list_remove(&client->link);
     pthread_mutex_unlock(&clients->lock);
-    free(client);
 }
 
 static void set(struct client *client, int64_t deadline_ns)

@@ -1,9 +1,8 @@
-/* Who may send rows: who presents the token, or, over TLS, a certificate that tls-ca vouches for. With
+/* Who may come in: who presents the token, or, over TLS, a certificate that tls-ca vouches for. With
  * neither configured: everyone who can connect. Thread-safe. */
-#ifndef SPILLWAY_AUTH_H
-#define SPILLWAY_AUTH_H
+#ifndef SPILLWAY_HTTP_AUTH_H
+#define SPILLWAY_HTTP_AUTH_H
 
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -30,7 +29,9 @@ static inline bool auth_is_wanted(const struct auth *auth)
     return auth->token[0] || auth->has_ca;
 }
 
-enum auth_verdict auth_check(struct auth *auth, struct MHD_Connection *connection);
+/* `header`: the value of Authorization, or NULL. `is_vouched`: tls-ca vouches for the client's certificate.
+ */
+enum auth_verdict auth_check(struct auth *auth, bool is_vouched, const char *header);
 
 /* The value of an Authorization header against a token; takes as long whatever they have in common. */
 NODISCARD bool auth_is_token(const char *header, const char *token);

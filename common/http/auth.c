@@ -1,8 +1,7 @@
-#include "walwriter/auth.h"
+#include "common/http/auth.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/gnutls.h>
 #include <strings.h>
 
 #include "common/base/file.h"
@@ -49,27 +48,12 @@ bool auth_is_token(const char *header, const char *token)
     return !differs;
 }
 
-static bool has_certificate(struct MHD_Connection *connection)
+enum auth_verdict auth_check(struct auth *auth, bool is_vouched, const char *header)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    unsigned status;
-    if (!info || !info->tls_session)
-        return false;
-    gnutls_session_t session = info->tls_session;
-    unsigned count = 0;
-    return gnutls_certificate_get_peers(session, &count) && count > 0 &&
-           gnutls_certificate_verify_peers2(session, &status) == 0 && status == 0;
-}
-
-enum auth_verdict auth_check(struct auth *auth, struct MHD_Connection *connection)
-{
-    if (auth->has_ca && has_certificate(connection))
+    if (auth->has_ca && is_vouched)
         return AUTH_OK;
     pthread_mutex_lock(&auth->lock);
     bool has_token = auth->token[0];
-    const char *header =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
     bool is_right = has_token && header && auth_is_token(header, auth->token);
     pthread_mutex_unlock(&auth->lock);
     if (is_right || (!has_token && !auth->has_ca))

@@ -1,14 +1,14 @@
 /* The connections that are open, and until when each may take: a client that is too slow is cut off, so that
  * it holds neither memory nor a place for long. A deadline counts from one complete step to the next, not
  * from byte to byte. Thread-safe. */
-#ifndef SPILLWAY_CLIENTS_H
-#define SPILLWAY_CLIENTS_H
+#ifndef SPILLWAY_HTTP_CLIENTS_H
+#define SPILLWAY_HTTP_CLIENTS_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "walwriter/list.h"
+#include "common/base/list.h"
 
 enum { CLIENTS_LEAST_RATE = 16 << 10 }; /* bytes a second of a body */
 
@@ -26,8 +26,9 @@ struct clients {
 
 void clients_init(struct clients *clients, int64_t timeout_ms);
 
-/* A connection began or ended; NULL: no memory. The end must be told before its descriptor is closed. */
-struct client *clients_add(struct clients *clients, int fd);
+/* A connection began or ended; `client` is the caller's storage, in between. The end must be told before its
+ * descriptor is closed. */
+void clients_add(struct clients *clients, struct client *client, int fd);
 void clients_remove(struct clients *clients, struct client *client);
 
 /* The next whole head is awaited from now on. */

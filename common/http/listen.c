@@ -1,4 +1,4 @@
-#include "walwriter/listen.h"
+#include "common/http/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* The socket that HTTP comes in by: "HOST:PORT", "[V6]:PORT", ":PORT" (all addresses), or "unix:PATH". */
-#ifndef SPILLWAY_LISTEN_H
-#define SPILLWAY_LISTEN_H
+#ifndef SPILLWAY_HTTP_LISTEN_H
+#define SPILLWAY_HTTP_LISTEN_H
 
 #include <stdbool.h>
 
