@@ -137,7 +137,8 @@ static int set_question(struct dns_question *question, const struct peer_setting
     snprintf(question->name, sizeof question->name, "%.*s", (int)bytes, settings->dns);
     question->scheme = settings->tls_cert || settings->tls_ca ? "https" : "http";
     question->port = settings->listen_port;
-    return settings->dns_server ? dns_server_parse(settings->dns_server, &question->server, err) : 0;
+    question->server = settings->dns_server;
+    return 0;
 }
 
 int discovery_start(struct discovery **out, const struct peer_settings *settings, struct roster *roster,

@@ -26,7 +26,7 @@ struct discovery_status {
 };
 
 /* Begin; each answer goes into `roster`, and `changed` is called, from the thread. The strings of `settings`
- * must outlive it. -EINVAL: --dns-server is no address. */
+ * must outlive it. -EINVAL: --peers-dns is no name. */
 NODISCARD int discovery_start(struct discovery **discovery, const struct peer_settings *settings,
                               struct roster *roster, void (*changed)(void *arg), void *arg, struct err *err);
 

@@ -1,30 +1,12 @@
 #include "peerd/dns_lookup.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <resolv.h>
 
-#include "common/base/units.h"
-
-enum { ANSWER_BYTES = 64 << 10, TIMEOUT_S = 2, TRIES = 2, DNS_PORT = 53, PORT_MAX = 65535 };
+enum { ANSWER_BYTES = 64 << 10, TIMEOUT_S = 2, TRIES = 2 };
 
 static const char service[] = "_spillway._tcp";
-
-int dns_server_parse(const char *text, struct sockaddr_in *server, struct err *err)
-{
-    char host[INET_ADDRSTRLEN];
-    size_t bytes = strcspn(text, ":");
-    int64_t port = DNS_PORT;
-    *server = (struct sockaddr_in){.sin_family = AF_INET};
-    snprintf(host, sizeof host, "%.*s", (int)bytes, text);
-    bool is_good = bytes < sizeof host && inet_pton(AF_INET, host, &server->sin_addr) == 1;
-    if (is_good && text[bytes])
-        is_good = units_parse_count(text + bytes + 1, &port) == 0 && port > 0 && port <= PORT_MAX;
-    server->sin_port = htons((uint16_t)port);
-    return is_good ? 0
-                   : err_set(err, -EINVAL, "--dns-server %s: give an IPv4 address, or ADDRESS:PORT", text);
-}
 
 /* --- one question ------------------------------------------------------------------------------ */
 

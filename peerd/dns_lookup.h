@@ -15,9 +15,6 @@ struct dns_question {
     unsigned port;             /* of members that are addresses only */
 };
 
-/* ADDRESS[:PORT] of a server. -EINVAL with a text. */
-NODISCARD int dns_server_parse(const char *text, struct sockaddr_in *server, struct err *err);
-
 /* `*addresses` (the caller's) are zeroed and without names; `*ttl_s` is how long they may be kept. A negative
  * errno with a text when a question failed, or nobody was found (-ENOENT). */
 NODISCARD int dns_lookup(const struct dns_question *question, struct member_address **addresses,

@@ -6,7 +6,7 @@
 
 #include "common/base/file.h"
 #include "peerd/dns_answer.h"
-#include "peerd/dns_lookup.h"
+#include "peerd/settings.h"
 
 static struct buf message;
 static struct dns_records records;
