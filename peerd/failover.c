@@ -28,7 +28,7 @@ const char *failover_way_word(enum failover_way way)
 static bool does_reach(const struct view_member *member, const char *db)
 {
     const struct peer_database *said = peer_state_find(member->state, db);
-    return !said || health_is_reachable(said->health); /* who says nothing counts as reaching it */
+    return !said || !health_is_away(said->health); /* who says nothing counts as reaching it */
 }
 
 /* Present members, with `reaching` only those that reach D. */

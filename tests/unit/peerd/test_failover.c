@@ -34,7 +34,7 @@ static void set_member(struct view *view, size_t i, bool is_present, const enum 
     member->state = peer_state_new(member->name, 1);
     assert_non_null(member->state);
     for (size_t d = 0; d < ARRAY_LEN(dbs); d++) {
-        if (health[d] == HEALTH_KINDS) /* it says nothing of it */
+        if (health[d] == HEALTH_WORDS) /* it says nothing of it */
             continue;
         struct peer_database *database = peer_state_add(member->state, dbs[d]);
         assert_non_null(database);
@@ -56,7 +56,7 @@ static struct view *make_view(size_t count, size_t self)
 static enum health random_health(uint32_t kind)
 {
     static const enum health near[] = {HEALTH_UP, HEALTH_SUSPECT, HEALTH_DEGRADED, HEALTH_THROTTLED,
-                                       HEALTH_KINDS};
+                                       HEALTH_WORDS};
     static const enum health far[] = {HEALTH_DOWN, HEALTH_UNAUTHORISED, HEALTH_MISSING};
     bool is_far = kind == 1 || (kind == 2 && rnd(2) == 0);
     return is_far ? far[rnd(ARRAY_LEN(far))] : near[rnd(ARRAY_LEN(near))];
@@ -89,7 +89,7 @@ static struct view *seen_by(const struct view *view, size_t self)
 static bool reaches(const struct view *view, size_t i, const char *db)
 {
     const struct peer_database *said = peer_state_find(view->members[i].state, db);
-    return view->members[i].is_present && (!said || health_is_reachable(said->health));
+    return view->members[i].is_present && (!said || !health_is_away(said->health));
 }
 
 static const char *name_of(const struct view *view, const struct failover_route *route)
@@ -286,7 +286,7 @@ static void different_databases_have_different_ones(void **state)
     (void)state;
     unsigned load[MEMBERS] = {0};
     struct view *view = make_view(MEMBERS, 0);
-    const enum health none[] = {HEALTH_KINDS, HEALTH_KINDS};
+    const enum health none[] = {HEALTH_WORDS, HEALTH_WORDS};
     for (size_t i = 0; i < MEMBERS; i++)
         set_member(view, i, true, none);
     for (unsigned n = 0; n < 500; n++) {
