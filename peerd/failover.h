@@ -18,13 +18,6 @@
 
 #include "peerd/view.h"
 
-/* An operator's word on a database (overrides.h). */
-enum override_mode {
-    OVERRIDE_AUTO, /* none: the rule decides */
-    OVERRIDE_ON,   /* in failover, whoever reaches it */
-    OVERRIDE_OFF,  /* never in failover: sharded over all present members when nobody reaches it */
-};
-
 enum failover_cause {
     FAILOVER_HEALTHY,     /* off: somebody reaches it */
     FAILOVER_UNREACHABLE, /* on: no present member reaches it */

@@ -1,6 +1,7 @@
 /* The part that keeps watch over the ring: starts and stops the threads that do, hands them what a reload
  * brings, and tells people what changed. */
 #include "peerd/membership.h"
+#include "peerd/failing.h"
 
 #include <errno.h>
 
@@ -69,8 +70,13 @@ static int start_threads(struct peerd *peerd, struct err *err)
     bool is_alone = !peer_settings_has_peers(peerd->daemon->conf);
     bool asks_nobody = is_alone && conf_flag(peerd->daemon->conf, CONF_ONCE);
     int64_t incarnation = wall_now_ms();
-    int rc = own_start(&membership->own, asks_nobody ? NULL : &peerd->daemon->spool, settings->name,
-                       incarnation, err);
+    struct peer_state *first = peer_state_new(settings->name, incarnation);
+    int rc = first ? failing_seed(peerd, first) : -ENOMEM;
+    if (rc) {
+        peer_state_unref(first);
+        return err_set(err, rc, "out of memory");
+    }
+    rc = own_start(&membership->own, asks_nobody ? NULL : &peerd->daemon->spool, first, err);
     const struct poller_options options = {
         .settings = settings,
         .incarnation = incarnation,

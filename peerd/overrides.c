@@ -1,17 +1,9 @@
 #include "peerd/overrides.h"
 
 #include <errno.h>
-#include <fcntl.h>
-
-#include "common/base/file.h"
-#include "common/base/log.h"
-
-enum { FILE_VERSION = 1, FILE_BYTES_MAX = 1 << 20 };
 
 /* A "clear" outlives what it clears, and at least this: a word that we have not heard may be about. */
 static const int64_t clear_ms = INT64_C(24) * 3600 * 1000;
-
-static const char file_name[] = "failover.json";
 
 const char *override_mode_word(enum override_mode mode)
 {
@@ -146,14 +138,22 @@ bool overrides_hear(struct overrides *overrides, const struct override *word, in
     return put(overrides, &now) == 0;
 }
 
+bool overrides_hear_all(struct overrides *overrides, const struct peer_state *state, int64_t wall_ms)
+{
+    bool is_news = false;
+    for (size_t i = 0; state && i < state->override_count; i++)
+        is_news = overrides_hear(overrides, &state->overrides[i], wall_ms) || is_news;
+    return is_news;
+}
+
 /* --- JSON -------------------------------------------------------------------------------------------------
  */
 
-json_t *overrides_json(const struct overrides *overrides)
+json_t *overrides_json(const struct override *list, size_t count)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < overrides->count; i++) {
-        const struct override *word = &overrides->list[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct override *word = &list[i];
         json_t *one =
             json_pack("{s:s, s:s, s:I, s:I}", "mode", override_mode_word(word->mode), "by", word->by, "set",
                       (json_int_t)word->set_ms, "until", (json_int_t)word->until_ms);
@@ -196,58 +196,4 @@ void overrides_read(const json_t *object, void (*each)(void *arg, const struct o
     json_object_foreach ((json_t *)(uintptr_t)object, db, one)
         if (read_one(db, one, &word))
             each(arg, &word);
-}
-
-/* --- the file ---------------------------------------------------------------------------------------------
- */
-
-struct loading {
-    struct overrides *overrides;
-    int64_t wall_ms;
-};
-
-static void load_one(void *arg, const struct override *word)
-{
-    struct loading *loading = arg;
-    (void)overrides_hear(loading->overrides, word, loading->wall_ms);
-}
-
-static int set_aside(const struct spool *spool)
-{
-    log_warn("failover-words-lost", log_s("file", "state/failover.json"),
-             log_s("cause", "it is not what this version writes"), log_s("kept-as", "failover.json.bad"),
-             log_s("do", "say again what should hold: spillway failover on|off DB"));
-    return renameat(spool->state, file_name, spool->state, "failover.json.bad") == 0 ? 0 : -errno;
-}
-
-int overrides_load(struct overrides *overrides, const struct spool *spool, int64_t wall_ms, struct err *err)
-{
-    struct loading loading = {.overrides = overrides, .wall_ms = wall_ms};
-    struct buf text;
-    overrides->count = 0;
-    buf_init(&text, FILE_BYTES_MAX);
-    int rc = file_read(spool->state, file_name, &text);
-    json_t *root = rc == 0 && text.len ? json_loadb(text.data, text.len, 0, NULL) : NULL;
-    const json_t *object = json_object_get(root, "overrides");
-    if (rc == -ENOENT)
-        rc = 0;
-    else if ((rc == 0 || rc == -ENOSPC) &&
-             (json_integer_value(json_object_get(root, "v")) != FILE_VERSION || !json_is_object(object)))
-        rc = set_aside(spool);
-    else if (rc == 0)
-        overrides_read(object, load_one, &loading);
-    json_decref(root);
-    buf_fini(&text);
-    return rc ? err_errno(err, rc, "spool %s: state/%s cannot be read", spool->path, file_name) : 0;
-}
-
-int overrides_store(const struct overrides *overrides, const struct spool *spool, struct err *err)
-{
-    json_t *object = overrides_json(overrides);
-    json_t *root = object ? json_pack("{s:i, s:o}", "v", FILE_VERSION, "overrides", object) : NULL;
-    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-    int rc = text ? file_replace(spool->state, file_name, text, strlen(text)) : -ENOMEM;
-    free(text);
-    json_decref(root);
-    return rc ? err_errno(err, rc, "spool %s: state/%s cannot be written", spool->path, file_name) : 0;
 }

@@ -1,6 +1,7 @@
 /* What operators said about databases (failover.md §5): in failover, never in failover, or nothing any more;
- * each for a time. Kept in state/failover.json, durable before it holds, and told to the other members in
- * /peer/state, so that a word said at one instance holds for the ring, and for those who come later:
+ * each for a time. Kept in state/failover.json (board_file.h), durable before it holds, and told to the other
+ * members in /peer/state, so that a word said at one instance holds for the ring, and for those who come
+ * later:
  *
  *     "overrides":{D:{"mode":"on|off|clear","at":"n2","by":"n0","set":ms,"until":ms}}
  *
@@ -17,21 +18,11 @@
 
 #include <jansson.h>
 
-#include "common/segment/name.h"
-#include "common/spool/spool.h"
 #include "peerd/failover.h"
 
 #define OVERRIDE_TTL_MAX_MS (INT64_C(90) * 24 * 3600 * 1000)
 
 enum { OVERRIDES_MAX = 1000 };
-
-struct override {
-    char db[NAME_FILE_MAX_BYTES + 1]; /* as people write it */
-    enum override_mode mode;          /* OVERRIDE_AUTO: cleared */
-    char at[PEER_NAME_BYTES];         /* OVERRIDE_ON: the member that takes it; "": the ring chooses */
-    char by[PEER_NAME_BYTES];         /* the instance where it was said */
-    int64_t set_ms, until_ms;         /* wall */
-};
 
 struct overrides {
     struct override list[OVERRIDES_MAX]; /* by db, in strcmp's order */
@@ -41,14 +32,6 @@ struct overrides {
 /* "on", "off", "clear". */
 const char *override_mode_word(enum override_mode mode);
 
-/* Read state/failover.json. One that cannot be understood is set aside as failover.json.bad, logged, and
- * counts as none. Negative errno: it cannot be read. */
-NODISCARD int overrides_load(struct overrides *overrides, const struct spool *spool, int64_t wall_ms,
-                             struct err *err);
-
-/* Write it: temporary file, fsync, rename, fsync of the directory. */
-NODISCARD int overrides_store(const struct overrides *overrides, const struct spool *spool, struct err *err);
-
 /* An operator's word, said here. `word` has db, mode, at, by and until_ms; set_ms follows from `wall_ms` and
  * what is known. -EINVAL: not a word that can be (err says why); -ENOSPC: too many. */
 NODISCARD int overrides_say(struct overrides *overrides, const struct override *word, int64_t wall_ms,
@@ -56,6 +39,9 @@ NODISCARD int overrides_say(struct overrides *overrides, const struct override *
 
 /* A word that another member told. True when it is news, and holds now. */
 bool overrides_hear(struct overrides *overrides, const struct override *word, int64_t wall_ms);
+
+/* Take in all that a member tells. True when any of it is news. */
+bool overrides_hear_all(struct overrides *overrides, const struct peer_state *state, int64_t wall_ms);
 
 /* Forget what has ended. True when there was any. */
 bool overrides_expire(struct overrides *overrides, int64_t wall_ms);
@@ -65,7 +51,7 @@ const struct override *overrides_find(const struct overrides *overrides, const c
 
 /* As JSON, the object above: a new one, NULL without memory; and back. What is not understood is passed
  * over: a word that a later version knows is not ours to follow. `each` is called for every word. */
-json_t *overrides_json(const struct overrides *overrides);
+json_t *overrides_json(const struct override *list, size_t count);
 void overrides_read(const json_t *object, void (*each)(void *arg, const struct override *word), void *arg);
 
 #endif

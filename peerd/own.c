@@ -16,8 +16,9 @@ struct own {
     struct ctl_client *uploader, *guard; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct peer_state *now; /* guarded by lock */
-    bool is_stopping;       /* likewise */
+    struct peer_state *now;   /* guarded by lock */
+    struct peer_state *words; /* likewise; what own_say() was given last, NULL: nothing yet */
+    bool is_stopping;         /* likewise */
 };
 
 /* --- what follows from the answers ------------------------------------------------------------- */
@@ -53,11 +54,56 @@ static int take_databases(struct peer_state *state, const struct peer_state *bef
         database->since_ms = message_number(json, "since", 0);
         if (database->since_ms == 0)
             database->since_ms = old && old->health == database->health ? old->since_ms : wall_now_ms();
-        if (old)
-            database->failover = old->failover;
     }
     json_decref(all);
     return rc;
+}
+
+static void take_held(struct peer_state *state, const json_t *guard)
+{
+    size_t i;
+    json_t *one;
+    for (size_t k = 0; k < state->database_count; k++)
+        state->databases[k].held_bytes = state->databases[k].held_segments = 0;
+    json_array_foreach (json_object_get(guard, "databases"), i, one) {
+        const char *db = message_text(one, "db", "");
+        const struct peer_database *found = peer_state_find(state, db);
+        struct peer_database *database = found ? &state->databases[found - state->databases] : NULL;
+        if (!database)
+            continue;
+        database->held_bytes = message_number(one, "bytes", 0);
+        database->held_segments = message_number(one, "segments", 0);
+    }
+}
+
+/* What own_say() was given, into a state that nobody else has yet. */
+static int add_words(struct peer_state *state, const struct peer_state *words)
+{
+    size_t known = state->database_count;
+    free(state->overrides);
+    state->overrides = NULL;
+    state->override_count = 0;
+    for (size_t i = 0; i < known; i++)
+        state->databases[i].failover.is_active = false, state->databases[i].failover.at[0] = '\0';
+    for (size_t i = 0; words && i < words->database_count; i++) {
+        const struct peer_database *said = &words->databases[i], *found = NULL;
+        for (size_t k = 0; !found && k < known; k++)
+            found = strcmp(state->databases[k].name, said->name) == 0 ? &state->databases[k] : NULL;
+        struct peer_database *database =
+            found ? &state->databases[found - state->databases] : peer_state_add(state, said->name);
+        if (!database)
+            return -ENOMEM;
+        database->failover = said->failover;
+    }
+    peer_state_sort(state);
+    if (!words || words->override_count == 0)
+        return 0;
+    state->overrides = calloc(words->override_count, sizeof *state->overrides);
+    if (!state->overrides)
+        return -ENOMEM;
+    memcpy(state->overrides, words->overrides, words->override_count * sizeof *state->overrides);
+    state->override_count = words->override_count;
+    return 0;
 }
 
 struct peer_state *own_build(const struct peer_state *before, const json_t *uploader, const json_t *guard)
@@ -68,6 +114,7 @@ struct peer_state *own_build(const struct peer_state *before, const json_t *uplo
     const json_t *databases = json_object_get(uploader, "databases");
     int rc = databases ? take_databases(state, before, databases) : copy_databases(state, before);
     peer_state_sort(state);
+    take_held(state, guard);
     state->disk_used = message_number(guard, "used_bytes", 0);
     state->disk_limit = message_number(guard, "limit_bytes", 0);
     snprintf(state->pressure, sizeof state->pressure, "%s", message_text(guard, "pressure", "unknown"));
@@ -101,15 +148,50 @@ static void look(struct own *own)
     json_decref(uploader);
     json_decref(guard);
     peer_state_unref(before);
-    if (!state) {
-        log_warn("cannot-tell-own-state", log_s("cause", "out of memory"));
-        return;
-    }
     pthread_mutex_lock(&own->lock);
-    before = own->now;
-    own->now = state;
+    if (state && add_words(state, own->words) == 0) {
+        before = own->now;
+        own->now = state;
+        state = NULL;
+    } else {
+        log_warn("cannot-tell-own-state", log_s("cause", "out of memory"));
+        before = NULL;
+    }
     pthread_mutex_unlock(&own->lock);
     peer_state_unref(before);
+    peer_state_unref(state);
+}
+
+static struct peer_state *copy_of(const struct peer_state *state)
+{
+    struct peer_state *copy = peer_state_new(state->name, state->incarnation);
+    if (!copy)
+        return NULL;
+    copy->disk_used = state->disk_used;
+    copy->disk_limit = state->disk_limit;
+    memcpy(copy->pressure, state->pressure, sizeof copy->pressure);
+    if (copy_databases(copy, state) == 0)
+        return copy;
+    peer_state_unref(copy);
+    return NULL;
+}
+
+int own_say(struct own *own, struct peer_state *take_words)
+{
+    pthread_mutex_lock(&own->lock);
+    struct peer_state *state = copy_of(own->now), *before = NULL, *words = own->words;
+    int rc = state ? add_words(state, take_words) : -ENOMEM;
+    own->words = take_words; /* what could not be said now is said with the next look */
+    if (rc == 0) {
+        before = own->now;
+        own->now = state;
+        state = NULL;
+    }
+    pthread_mutex_unlock(&own->lock);
+    peer_state_unref(words);
+    peer_state_unref(before);
+    peer_state_unref(state);
+    return rc;
 }
 
 /* False: it is time to stop. */
@@ -151,14 +233,15 @@ static void init_lock(struct own *own)
     pthread_condattr_destroy(&attributes);
 }
 
-int own_start(struct own **out, const struct spool *spool, const char *name, int64_t incarnation,
-              struct err *err)
+int own_start(struct own **out, const struct spool *spool, struct peer_state *take_first, struct err *err)
 {
     struct own *own = *out = calloc(1, sizeof *own);
-    if (!own)
+    if (!own) {
+        peer_state_unref(take_first);
         return err_set(err, -ENOMEM, "out of memory");
+    }
     init_lock(own);
-    own->now = peer_state_new(name, incarnation);
+    own->now = take_first;
     int rc = own->now ? 0 : err_set(err, -ENOMEM, "out of memory");
     if (rc == 0 && !spool)
         return 0;
@@ -188,6 +271,7 @@ void own_stop(struct own *own)
     ctl_client_close(own->uploader);
     ctl_client_close(own->guard);
     peer_state_unref(own->now);
+    peer_state_unref(own->words);
     pthread_cond_destroy(&own->wake);
     pthread_mutex_destroy(&own->lock);
     free(own);

@@ -13,10 +13,15 @@
 
 struct own;
 
-/* Begin. `spool` NULL: nobody is asked, and nothing is known but the name. */
-NODISCARD int own_start(struct own **own, const struct spool *spool, const char *name, int64_t incarnation,
+/* Begin, from what is known already (taken, whatever is returned): our name and incarnation, perhaps the last
+ * word on some databases. `spool` NULL: nobody is asked. */
+NODISCARD int own_start(struct own **own, const struct spool *spool, struct peer_state *take_first,
                         struct err *err);
 void own_stop(struct own *own); /* NULL is fine; takes as long as an answer that is awaited, 1 s at most */
+
+/* What we say besides: of each database in `take_words` its failover object, and operators' words. Replaces
+ * what was said so before. -ENOMEM. */
+NODISCARD int own_say(struct own *own, struct peer_state *take_words);
 
 /* A reference to what holds now; never NULL. */
 struct peer_state *own_get(struct own *own);

@@ -61,6 +61,7 @@ void peer_state_unref(struct peer_state *state)
     for (size_t i = 0; i < state->database_count; i++)
         free(state->databases[i].name);
     free(state->databases);
+    free(state->overrides);
     free(state);
 }
 

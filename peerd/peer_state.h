@@ -2,8 +2,9 @@
  *
  *     {"v":1,"name":"n0","version":"0.1.0","incarnation":1795000000000,
  *      "disk":{"used":0,"limit":0,"pressure":"ok|high|full|unknown"},
- *      "databases":{"D":{"health":"up|suspect|…","since":1795000000000,
- *                        "failover":{"active":true,"at":"n2","since":1795000000000}}}}
+ *      "databases":{"D":{"health":"up|suspect|…","since":1795000000000,"held":{"bytes":0,"segments":0},
+ *                        "failover":{"active":true,"at":"n2","since":1795000000000}}},
+ *      "overrides":{"D":{"mode":"on|off|clear","at":"n2","by":"n0","set":ms,"until":ms}}}
  *
  * Times are milliseconds since 1970 by that member's clock: for people, nothing is decided by them.
  *
@@ -18,6 +19,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/control/health.h"
+#include "common/segment/name.h"
 
 enum {
     PEER_NAME_BYTES = 64, /* a member's name, [A-Za-z0-9._-], with its end */
@@ -25,6 +27,21 @@ enum {
     PEER_WORD_BYTES = 16,
     PEER_STATE_BYTES_MAX = 4 << 20,
     PEER_DATABASES_MAX = 10000,
+};
+
+/* An operator's word on a database (overrides.h). */
+enum override_mode {
+    OVERRIDE_AUTO, /* none, or cleared: the rule decides */
+    OVERRIDE_ON,   /* in failover, whoever reaches it */
+    OVERRIDE_OFF,  /* never in failover: sharded over all present members when nobody reaches it */
+};
+
+struct override {
+    char db[NAME_FILE_MAX_BYTES + 1]; /* as people write it */
+    enum override_mode mode;
+    char at[PEER_NAME_BYTES]; /* OVERRIDE_ON: the member that takes it; "": the ring chooses */
+    char by[PEER_NAME_BYTES]; /* the instance where it was said */
+    int64_t set_ms, until_ms; /* wall */
 };
 
 struct peer_database {
@@ -36,6 +53,7 @@ struct peer_database {
         char at[PEER_NAME_BYTES]; /* the sacrificial instance, as that member sees it; "": none */
         int64_t since_ms;
     } failover;
+    int64_t held_bytes, held_segments; /* of it in that member's spool, in all queues */
 };
 
 struct peer_state {
@@ -46,6 +64,8 @@ struct peer_state {
     char pressure[PEER_WORD_BYTES];
     struct peer_database *databases; /* by name, in strcmp's order */
     size_t database_count;
+    struct override *overrides; /* by db; what operators said, as that member knows it */
+    size_t override_count;
 };
 
 /* An empty one, of which the caller holds the only reference; NULL: no memory. */

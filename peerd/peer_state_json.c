@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "common/segment/name.h"
+#include "peerd/overrides.h"
 #include "peerd/peer_state.h"
 
 enum { STATE_VERSION = 1 };
@@ -16,8 +17,9 @@ static json_t *database_json(const struct peer_database *database)
         json_object_set_new(failover, "at", json_string(database->failover.at));
     if (failover && database->failover.since_ms)
         json_object_set_new(failover, "since", json_integer(database->failover.since_ms));
-    return json_pack("{s:s, s:I, s:o}", "health", health_word(database->health), "since",
-                     (json_int_t)database->since_ms, "failover", failover);
+    return json_pack("{s:s, s:I, s:o, s:{s:I, s:I}}", "health", health_word(database->health), "since",
+                     (json_int_t)database->since_ms, "failover", failover, "held", "bytes",
+                     (json_int_t)database->held_bytes, "segments", (json_int_t)database->held_segments);
 }
 
 static json_t *state_json(const struct peer_state *state)
@@ -25,10 +27,11 @@ static json_t *state_json(const struct peer_state *state)
     json_t *databases = json_object();
     for (size_t i = 0; databases && i < state->database_count; i++)
         json_object_set_new(databases, state->databases[i].name, database_json(&state->databases[i]));
-    return json_pack("{s:i, s:s, s:s, s:I, s:{s:I, s:I, s:s}, s:o}", "v", STATE_VERSION, "name", state->name,
-                     "version", state->version, "incarnation", (json_int_t)state->incarnation, "disk", "used",
-                     (json_int_t)state->disk_used, "limit", (json_int_t)state->disk_limit, "pressure",
-                     state->pressure, "databases", databases);
+    return json_pack("{s:i, s:s, s:s, s:I, s:{s:I, s:I, s:s}, s:o, s:o}", "v", STATE_VERSION, "name",
+                     state->name, "version", state->version, "incarnation", (json_int_t)state->incarnation,
+                     "disk", "used", (json_int_t)state->disk_used, "limit", (json_int_t)state->disk_limit,
+                     "pressure", state->pressure, "databases", databases, "overrides",
+                     overrides_json(state->overrides, state->override_count));
 }
 
 int peer_state_write(const struct peer_state *state, struct buf *out)
@@ -100,6 +103,15 @@ static int take_failover(const json_t *json, struct peer_database *database, str
     return rc ? rc : take_number(failover, "since", &database->failover.since_ms, err);
 }
 
+static int take_held(const json_t *json, struct peer_database *database, struct err *err)
+{
+    json_t *held;
+    int rc = take_object(json, "held", &held, err);
+    if (rc == 0)
+        rc = take_number(held, "bytes", &database->held_bytes, err);
+    return rc ? rc : take_number(held, "segments", &database->held_segments, err);
+}
+
 static int take_database(struct peer_state *state, const char *name, const json_t *json, struct err *err)
 {
     char health[PEER_WORD_BYTES] = "";
@@ -115,6 +127,8 @@ static int take_database(struct peer_state *state, const char *name, const json_
         database->health = health_parse(health);
     if (rc == 0)
         rc = take_number(json, "since", &database->since_ms, err);
+    if (rc == 0)
+        rc = take_held(json, database, err);
     return rc ? rc : take_failover(json, database, err);
 }
 
@@ -127,6 +141,28 @@ static int take_disk(struct peer_state *state, const json_t *json, struct err *e
     if (rc == 0)
         rc = take_number(disk, "limit", &state->disk_limit, err);
     return rc ? rc : take_text(disk, "pressure", state->pressure, sizeof state->pressure, err);
+}
+
+static void take_override(void *arg, const struct override *word)
+{
+    struct peer_state *state = arg;
+    state->overrides[state->override_count++] = *word;
+}
+
+static int take_overrides(struct peer_state *state, const json_t *json, struct err *err)
+{
+    json_t *overrides;
+    int rc = take_object(json, "overrides", &overrides, err);
+    size_t count = json_object_size(overrides);
+    if (rc || count == 0)
+        return rc;
+    if (count > OVERRIDES_MAX)
+        return err_set(err, -EINVAL, "it tells more than %d words of operators", OVERRIDES_MAX);
+    state->overrides = calloc(count, sizeof *state->overrides);
+    if (!state->overrides)
+        return err_set(err, -ENOMEM, "out of memory");
+    overrides_read(overrides, take_override, state);
+    return 0;
 }
 
 static int take_state(struct peer_state *state, json_t *json, struct err *err)
@@ -153,7 +189,7 @@ static int take_state(struct peer_state *state, json_t *json, struct err *err)
             return rc;
     }
     peer_state_sort(state);
-    return 0;
+    return take_overrides(state, json, err);
 }
 
 /* Its version comes first: what another one means by the rest is not for us to say. */

@@ -1,6 +1,7 @@
 /* peerd's state, and the parts that it is made of. The main thread runs the hooks of each part in the order
  * of the table in peerd.c; a part's own threads see only what its header says.
  *
+ *     failing.c     which databases are in failover (failing.h)
  *     membership.c  who is in the ring: polls, DNS, our own state; publishes views (view.h)
  *     routing.c     sealed/ to where it belongs
  *
@@ -19,6 +20,7 @@ struct peerd {
     struct daemon *daemon;
     struct peer_settings settings;
     struct views views;            /* of the ring; any thread takes its own reference */
+    struct failing *failing;       /* failing.c */
     struct membership *membership; /* membership.c */
     struct routing *routing;       /* routing.c */
 };
@@ -42,10 +44,10 @@ struct peerd_part {
     void (*fini)(struct peerd *peerd);
 };
 
-extern const struct peerd_part membership_part, routing_part;
+extern const struct peerd_part failing_part, membership_part, routing_part;
 
 /* Operations of the control socket; each is in the file of its part. */
-ctl_handler membership_op_peers, membership_op_owner;
+ctl_handler membership_op_peers, membership_op_owner, failing_op_failover, failing_op_explain;
 
 extern const struct daemon_module peerd_module;
 

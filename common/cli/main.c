@@ -32,6 +32,9 @@ static const struct conf_about about = {
         "    count DB[/TABLE] ...      the rows that ADX has by now (asks the endpoint of --database)\n"
         "    peers                     the members of the ring: who is present, since when, and what troubles them\n"
         "    owner DB TABLE [SCHEMA]   which member owns a table's segments, and why; SCHEMA: its text or its hash\n"
+        "    failover                  which databases are in failover, why, where they are held, what would be dropped next\n"
+        "    failover on|off|clear DB  in failover (--at NAME), never, or by the rule again; for --ttl, in the whole ring\n"
+        "    explain SEGMENTS ...      where each goes, and why\n"
         "    events                    what happens, as it happens, as JSON lines\n"
         "    metrics                   all programs' metrics, as Prometheus reads them\n"
         "    conf                      every key, its value, and where that comes from\n"
@@ -46,6 +49,7 @@ static const struct conf_about about = {
                 "    spillway verify --deep || echo damaged\n"
                 "    spillway requeue Metrics/Cpu            # once ADX takes such rows again\n"
                 "    spillway rm Metrics/Cpu --older 30d\n"
+                "    spillway failover on Metrics --at n2 --ttl 2h\n"
                 "    spillway export Metrics --to /mnt/backup --newer 1h\n",
 };
 
@@ -58,11 +62,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"status", cmd_status, TO_LOOK}, {"ls", cmd_ls, TO_LOOK},         {"cat", cmd_cat, TO_LOOK},
-    {"verify", cmd_verify, TO_LOOK}, {"export", cmd_export, TO_LOOK}, {"requeue", cmd_requeue, TO_WORK},
-    {"rm", cmd_rm, TO_WORK},         {"conf", cmd_conf, NO_SPOOL},    {"metrics", cmd_metrics, TO_LOOK},
-    {"events", cmd_events, TO_LOOK}, {"count", cmd_count, NO_SPOOL},  {"owner", cmd_owner, TO_LOOK},
-    {"peers", cmd_peers, TO_LOOK},
+    {"status", cmd_status, TO_LOOK},   {"ls", cmd_ls, TO_LOOK},
+    {"cat", cmd_cat, TO_LOOK},         {"verify", cmd_verify, TO_LOOK},
+    {"export", cmd_export, TO_LOOK},   {"requeue", cmd_requeue, TO_WORK},
+    {"rm", cmd_rm, TO_WORK},           {"conf", cmd_conf, NO_SPOOL},
+    {"metrics", cmd_metrics, TO_LOOK}, {"events", cmd_events, TO_LOOK},
+    {"count", cmd_count, NO_SPOOL},    {"owner", cmd_owner, TO_LOOK},
+    {"peers", cmd_peers, TO_LOOK},     {"failover", cmd_failover, TO_LOOK},
+    {"explain", cmd_explain, TO_LOOK},
 };
 
 int cli_fail(int code, const char *format, ...)

@@ -44,6 +44,17 @@ void metrics_sample(struct metrics *metrics, const char *name, const char *label
     (void)!buf_printf(&metrics->text, " %" PRId64 "\n", value);
 }
 
+void metrics_sample_pair(struct metrics *metrics, const char *name, const char *label,
+                         const char *value_of_label, const char *second, const char *value_of_second,
+                         int64_t value)
+{
+    (void)!buf_printf(&metrics->text, "%s{%s=\"", name, label);
+    put_label_value(metrics, value_of_label);
+    (void)!buf_printf(&metrics->text, "\",%s=\"", second);
+    put_label_value(metrics, value_of_second);
+    (void)!buf_printf(&metrics->text, "\"} %" PRId64 "\n", value);
+}
+
 void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help,
                     int64_t value)
 {

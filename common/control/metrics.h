@@ -25,6 +25,11 @@ void metrics_family(struct metrics *metrics, const char *name, enum metrics_type
 void metrics_sample(struct metrics *metrics, const char *name, const char *label, const char *value_of_label,
                     int64_t value);
 
+/* One with two labels. */
+void metrics_sample_pair(struct metrics *metrics, const char *name, const char *label,
+                         const char *value_of_label, const char *second, const char *value_of_second,
+                         int64_t value);
+
 /* A family of one sample without labels. */
 void metrics_single(struct metrics *metrics, const char *name, enum metrics_type type, const char *help,
                     int64_t value);

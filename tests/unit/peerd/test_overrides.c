@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/base/file.h"
-#include "peerd/overrides.h"
+#include "peerd/board_file.h"
 
 enum { HOUR = 3600 * 1000 };
 
@@ -156,6 +156,14 @@ static void their_number_is_bounded(void **state)
     free(here);
 }
 
+static int load(struct overrides *overrides, const struct spool *spool, int64_t wall_ms, struct err *err)
+{
+    struct board board = {0};
+    int rc = board_file_load(&board, overrides, spool, wall_ms, err);
+    board_fini(&board);
+    return rc;
+}
+
 static void it_survives_a_restart(void **state)
 {
     (void)state;
@@ -165,21 +173,21 @@ static void it_survives_a_restart(void **state)
     struct overrides *here = make(), *again = make();
     if (spool_open(&spool, path, "n0", &err))
         fail_msg("%s", err.text);
-    assert_int_equal(overrides_load(again, &spool, t0, &err), 0); /* none yet */
+    assert_int_equal(load(again, &spool, t0, &err), 0); /* none yet */
     assert_int_equal(again->count, 0);
     say(here, word("B", OVERRIDE_ON, "n2", "n0"), t0);
     say(here, word("Db with space", OVERRIDE_OFF, "", "n0"), t0);
-    assert_int_equal(overrides_store(here, &spool, &err), 0);
-    assert_int_equal(overrides_load(again, &spool, t0, &err), 0);
+    assert_int_equal(board_file_store(&(struct board){0}, here, &spool, &err), 0);
+    assert_int_equal(load(again, &spool, t0, &err), 0);
     assert_int_equal(again->count, here->count);
     assert_memory_equal(again->list, here->list, here->count * sizeof here->list[0]);
-    assert_int_equal(overrides_load(again, &spool, t0 + HOUR, &err), 0); /* what ended meanwhile is gone */
+    assert_int_equal(load(again, &spool, t0 + HOUR, &err), 0); /* what ended meanwhile is gone */
     assert_int_equal(again->count, 0);
 
     static const char *const bad[] = {"", "{", "[]", "{\"v\":2,\"overrides\":{}}", "{\"v\":1}"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(file_replace(spool.state, "failover.json", bad[i], strlen(bad[i])), 0);
-        assert_int_equal(overrides_load(again, &spool, t0, &err), 0);
+        assert_int_equal(load(again, &spool, t0, &err), 0);
         assert_int_equal(again->count, 0);
         assert_int_equal(faccessat(spool.state, "failover.json", F_OK, 0), -1);
         assert_int_equal(faccessat(spool.state, "failover.json.bad", F_OK, 0), 0);

@@ -1,0 +1,31 @@
+/* The part that knows which databases are in failover: keeps what operators said, applies the rule to every
+ * new view, tells people, peers and diskguard what changed, and owns the ledger of what was given up. Main
+ * thread, but for failing_drops(), which any thread may use. */
+#ifndef SPILLWAY_PEERD_FAILING_H
+#define SPILLWAY_PEERD_FAILING_H
+
+#include "peerd/board.h"
+#include "peerd/drop_policy.h"
+#include "peerd/peerd.h"
+
+/* Could it run with this configuration? -EINVAL and a text. */
+NODISCARD int failing_check(const struct conf *conf, struct err *err);
+
+/* What was known of databases before the last end: into our own first state. -ENOMEM. */
+NODISCARD int failing_seed(const struct peerd *peerd, struct peer_state *first);
+
+/* What holds for a database in this view, operators' words included. With --failover observe: as if all were
+ * well. */
+struct failover failing_look(const struct peerd *peerd, const struct view *view, const char *db);
+
+/* Is the pressure on our own disk high or full? Not known: no. */
+bool failing_is_pressed(const struct view *view);
+
+enum drop_policy failing_policy(const struct peerd *peerd);
+struct drops *failing_drops(const struct peerd *peerd);
+
+/* Tell people that segments were given up. */
+void failing_tell_drops(struct peerd *peerd, const char *db, enum drop_fate fate, enum drop_reason reason,
+                        const char *peer, const struct drops_sum *sum);
+
+#endif
