@@ -5,9 +5,10 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "peerd/receiving.h"
 
 /* In the order in which they are set up and run; torn down in the opposite one. */
-static const struct peerd_part *const parts[] = {&membership_part, &routing_part};
+static const struct peerd_part *const parts[] = {&membership_part, &routing_part, &receiving_part};
 
 /* --- the skeleton's hooks ---------------------------------------------------------------------- */
 
@@ -50,7 +51,8 @@ static int init(struct daemon *daemon, void **state, struct err *err)
 static int check(const struct conf *conf, struct err *err)
 {
     struct peer_settings settings;
-    return peer_settings_init(&settings, conf, NULL, err);
+    int rc = peer_settings_init(&settings, conf, NULL, err);
+    return rc ? rc : receiving_check(conf, err);
 }
 
 static bool is_drained(const struct peerd *peerd)
