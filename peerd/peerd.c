@@ -5,12 +5,12 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "peerd/receiving.h"
 
 /* In the order in which they are set up and run; torn down in the opposite one. */
-static const struct peerd_part *const parts[] = {&membership_part, &routing_part};
+static const struct peerd_part *const parts[] = {&membership_part, &routing_part, &receiving_part};
 
-/* --- the skeleton's hooks ----------------------------------------------------------------------------------
- */
+/* --- the skeleton's hooks ---------------------------------------------------------------------- */
 
 static void fini(void *state)
 {
@@ -51,7 +51,8 @@ static int init(struct daemon *daemon, void **state, struct err *err)
 static int check(const struct conf *conf, struct err *err)
 {
     struct peer_settings settings;
-    return peer_settings_init(&settings, conf, NULL, err);
+    int rc = peer_settings_init(&settings, conf, NULL, err);
+    return rc ? rc : receiving_check(conf, err);
 }
 
 static bool is_drained(const struct peerd *peerd)
@@ -150,6 +151,9 @@ static const struct conf_about about = {
         "    peerd --spool S --name n0 --listen :9090 --peers-dns spillway.default.svc.cluster.local\n",
 };
 
+static const struct ctl_op ops[] = {
+    {"peers", membership_op_peers}, {"owner", membership_op_owner}, {NULL, NULL}};
+
 const struct daemon_module peerd_module = {
     .about = &about,
     .check = check,
@@ -159,5 +163,6 @@ const struct daemon_module peerd_module = {
     .reload = reload,
     .status = status,
     .metrics = metrics,
+    .ops = ops,
     .fini = fini,
 };

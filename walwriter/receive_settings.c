@@ -19,7 +19,6 @@ static int check_whole(const struct conf *conf, struct err *err)
 int receive_settings_init(struct receive_settings *settings, const struct conf *conf, struct err *err)
 {
     *settings = (struct receive_settings){
-        .databases = conf_text(conf, CONF_DB),
         .block_bytes = (size_t)conf_number(conf, CONF_BLOCK_BYTES),
         .row_max_bytes = (size_t)conf_number(conf, CONF_MAX_ROW_BYTES),
         .segment_bytes = (uint64_t)conf_number(conf, CONF_SEGMENT_BYTES),
@@ -31,13 +30,7 @@ int receive_settings_init(struct receive_settings *settings, const struct conf *
         .sync = (enum sync_mode)conf_number(conf, CONF_SYNC),
         .is_guarded = !conf_flag(conf, CONF_NO_GUARD),
     };
+    settings->databases = conf_list(conf, CONF_DB, &settings->database_count);
     int rc = http_settings_init(&settings->http, conf, CONF_HTTP, err);
     return rc ? rc : check_whole(conf, err);
-}
-
-const char *sync_mode_name(enum sync_mode mode)
-{
-    static const char *const names[] = {
-        [SYNC_NEVER] = "never", [SYNC_SEAL] = "seal", [SYNC_INTERVAL] = "interval", [SYNC_ALWAYS] = "always"};
-    return names[mode];
 }

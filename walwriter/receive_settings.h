@@ -8,7 +8,8 @@
 
 struct receive_settings {
     struct http_settings http;
-    const char *databases; /* those that are taken, separated by commas; NULL: all */
+    char *const *databases; /* those that are taken (conf_words_have); none: all */
+    size_t database_count;
     const char *instance;
     size_t block_bytes, row_max_bytes;
     uint64_t segment_bytes, body_max_bytes;
@@ -21,8 +22,5 @@ struct receive_settings {
 /* The texts stay conf's. -EINVAL with a text. */
 NODISCARD int receive_settings_init(struct receive_settings *settings, const struct conf *conf,
                                     struct err *err);
-
-/* "never", "seal", "interval", "always". */
-const char *sync_mode_name(enum sync_mode mode);
 
 #endif

@@ -2,8 +2,7 @@
 #ifndef SPILLWAY_TOTALS_H
 #define SPILLWAY_TOTALS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
+#include "common/base/total.h"
 
 struct totals {
     _Atomic uint64_t rows, bytes, bad_rows;         /* that were acknowledged */
@@ -16,25 +15,5 @@ struct totals {
     _Atomic uint64_t open_files, segments_open, waiting; /* gauges */
     _Atomic uint64_t in_flight;                          /* gauge: requests between head and answer */
 };
-
-static inline void total_add(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
-}
-
-static inline void total_sub(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_fetch_sub_explicit(counter, by, memory_order_relaxed);
-}
-
-static inline void total_set(_Atomic uint64_t *gauge, uint64_t value)
-{
-    atomic_store_explicit(gauge, value, memory_order_relaxed);
-}
-
-static inline uint64_t total_of(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 #endif
