@@ -59,7 +59,7 @@ static int read_words(const struct cli *cli, struct owner_words *words, struct e
     return rc;
 }
 
-/* --- without peerd ------------------------------------------------------------------------------ */
+/* --- without peerd ----------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right)
 {
@@ -119,7 +119,7 @@ static int answer_from_conf(const struct cli *cli, const struct owner_words *wor
     return rc;
 }
 
-/* --- with it ------------------------------------------------------------------------------------ */
+/* --- with it ----------------------------------------------------------------------------------- */
 
 static int answer_from_peerd(struct cli *cli, const struct owner_words *words, json_t **answer,
                              struct err *err)
@@ -137,7 +137,7 @@ static int answer_from_peerd(struct cli *cli, const struct owner_words *words, j
     return rc;
 }
 
-/* --- telling ------------------------------------------------------------------------------------ */
+/* --- telling ----------------------------------------------------------------------------------- */
 
 static void print_ranking(const json_t *answer, bool is_known)
 {

@@ -6,9 +6,11 @@
 #include "common/base/exit.h"
 #include "common/base/log.h"
 #include "peerd/failing.h"
+#include "peerd/receiving.h"
 
 /* In the order in which they are set up and run; torn down in the opposite one. */
-static const struct peerd_part *const parts[] = {&failing_part, &membership_part, &routing_part};
+static const struct peerd_part *const parts[] = {&failing_part, &membership_part, &routing_part,
+                                                 &receiving_part};
 
 /* --- the skeleton's hooks ---------------------------------------------------------------------- */
 
@@ -52,7 +54,9 @@ static int check(const struct conf *conf, struct err *err)
 {
     struct peer_settings settings;
     int rc = peer_settings_init(&settings, conf, NULL, err);
-    return rc ? rc : failing_check(conf, err);
+    if (rc == 0)
+        rc = failing_check(conf, err);
+    return rc ? rc : receiving_check(conf, err);
 }
 
 static bool is_drained(const struct peerd *peerd)

@@ -4,6 +4,7 @@
  *     failing.c     which databases are in failover (failing.h)
  *     membership.c  who is in the ring: polls, DNS, our own state; publishes views (view.h)
  *     routing.c     sealed/ to where it belongs
+ *     receiving.c   what peers send, to upload/
  *
  * A new part: a struct peerd_part in a file of its own, its state in struct peerd, a line in peerd.c's table.
  */
@@ -23,6 +24,7 @@ struct peerd {
     struct failing *failing;       /* failing.c */
     struct membership *membership; /* membership.c */
     struct routing *routing;       /* routing.c */
+    struct receiving *receiving;   /* receiving.c; NULL: without --listen */
 };
 
 /* Each hook may be NULL. All run in the main thread. */
@@ -44,7 +46,7 @@ struct peerd_part {
     void (*fini)(struct peerd *peerd);
 };
 
-extern const struct peerd_part failing_part, membership_part, routing_part;
+extern const struct peerd_part failing_part, membership_part, routing_part, receiving_part;
 
 /* Operations of the control socket; each is in the file of its part. */
 ctl_handler membership_op_peers, membership_op_owner, failing_op_failover, failing_op_explain;

@@ -1,21 +1,5 @@
 #include "uploader/breaker.h"
 
-static const char *const words[HEALTH_WORDS] = {
-    [HEALTH_UP] = "up",           [HEALTH_DEGRADED] = "degraded", [HEALTH_THROTTLED] = "throttled",
-    [HEALTH_SUSPECT] = "suspect", [HEALTH_DOWN] = "down",         [HEALTH_UNAUTHORISED] = "unauthorised",
-    [HEALTH_MISSING] = "missing",
-};
-
-const char *health_word(enum health health)
-{
-    return words[health];
-}
-
-bool health_is_away(enum health health)
-{
-    return health >= HEALTH_UNAUTHORISED;
-}
-
 /* --- how long to wait
  * ---------------------------------------------------------------------------------------- */
 

@@ -32,24 +32,11 @@
 #include <stdint.h>
 
 #include "common/base/clock.h"
+#include "common/control/health.h"
 #include "uploader/backoff.h"
 #include "uploader/outcome.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_RECOVERING, BREAKER_STATES };
-
-/* What people and peers are told. From HEALTH_UNAUTHORISED on it cannot be reached from here. */
-enum health {
-    HEALTH_UP,        /* also: nothing was heard of it yet */
-    HEALTH_DEGRADED,  /* takes data, but its engine is away */
-    HEALTH_THROTTLED, /* asks for less */
-    HEALTH_SUSPECT,   /* fails, not long enough to be sure */
-    HEALTH_UNAUTHORISED,
-    HEALTH_MISSING,
-    HEALTH_DOWN,
-    HEALTH_WORDS,
-};
-const char *health_word(enum health health);
-bool health_is_away(enum health health);
 
 struct breaker_options {
     unsigned failures;      /* --breaker-failures: so many in a row … */
