@@ -4,6 +4,7 @@ bench_bins := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench
 tests_bench_deflate_CFLAGS := $(if $(filter isal,$(CODEC)),-DHAVE_ISAL)
 $(bench_bins): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(common_a) $(codec_obj)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $($(notdir $@)_LIBS) $(LIBS)
+bench_sink_LIBS = $(HTTP_LIBS)
 bench-programs: $(bench_bins) $(BUILD)/tests/ctl.$(CODEC)
 .PHONY: bench-programs
