@@ -38,6 +38,25 @@ static enum delivery_end divert(struct delivery *d, struct outbox *outbox, bool 
     return rc ? keep(d, "it cannot be moved to upload/", rc) : DELIVERY_DIVERTED;
 }
 
+/* To where it is decided on anew. */
+static enum delivery_end give_back(struct delivery *d, struct outbox *outbox)
+{
+    int rc = outbox_dissolve(outbox, QUEUE_SEALED, false);
+    return rc ? keep(d, "it cannot be moved back to sealed/", rc) : DELIVERY_RETURNED;
+}
+
+/* What cannot be given up now waits in sealed/ for the next decision. */
+static enum delivery_end drop(struct delivery *d, struct outbox *outbox)
+{
+    struct err err;
+    int rc = outbox_give_up(outbox, d->context->drops, d->drop.fate, d->drop.reason, d->peer.name,
+                            &d->given_up, &err);
+    if (rc == 0)
+        return DELIVERY_DROPPED;
+    snprintf(d->cause, sizeof d->cause, "%s", err.text);
+    return give_back(d, outbox);
+}
+
 static json_t *make_why(const struct delivery *d, const struct outbox *outbox)
 {
     const struct answer *answer = &d->sent.answer;
@@ -57,7 +76,7 @@ static enum delivery_end refuse(struct delivery *d, struct outbox *outbox)
     int whole = d->sent.answer.fate == FATE_CONFLICT ? 1 : outbox_is_whole(outbox);
     if (whole < 0)
         return keep(d, "its segments cannot be read", whole);
-    if (!whole) {
+    if (!whole && !d->is_failing) {
         snprintf(d->cause, sizeof d->cause, "a segment is damaged here; uploader salvages it");
         return divert(d, outbox, false);
     }
@@ -79,7 +98,9 @@ static enum delivery_end act(struct delivery *d, struct outbox *outbox)
     case DISPOSE_QUARANTINE:
         return refuse(d, outbox);
     case DISPOSE_DIVERT:
-        return divert(d, outbox, false);
+        if (!d->is_failing)
+            return divert(d, outbox, false);
+        return *d->sent.answer.failover ? DELIVERY_FULL : give_back(d, outbox);
     case DISPOSE_KEEP:
         break;
     }
@@ -120,6 +141,10 @@ static enum delivery_end proceed(struct delivery *d, struct outbox *outbox, stru
         int rc = outbox_put_aside(outbox);
         return rc ? keep(d, "it cannot be put into quarantine", rc) : DELIVERY_REFUSED;
     }
+    if (d->task == DELIVERY_DROP && !d->is_in_doubt)
+        return drop(d, outbox);
+    if (d->task == DELIVERY_RETURN && !d->is_in_doubt)
+        return give_back(d, outbox);
     if (d->task == DELIVERY_GIVE_UP)
         return divert(d, outbox, d->is_in_doubt);
     if (outbox->state == CLAIM_CLAIMED)
@@ -140,6 +165,7 @@ void delivery_run(struct worker_job *job, void *local)
         snprintf(d->cause, sizeof d->cause, "%s", err.text);
         d->end = DELIVERY_KEPT;
     } else {
+        outbox.takes_received = d->is_failing;
         d->end = proceed(d, &outbox, local);
         outbox_close(&outbox);
     }

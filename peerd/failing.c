@@ -7,11 +7,13 @@
 #include "peerd/board_file.h"
 #include "peerd/failing_parts.h"
 #include "peerd/membership.h"
+#include "peerd/reclaim.h"
 
 enum {
     LOOK_MS = 1000,  /* words end, and members tell some, without a new view */
     GUARD_MS = 2000, /* diskguard may have been started anew: it is told again */
     GUARD_ANSWER_MS = 200,
+    ARCHIVE_RETRY_MS = 30000,
 };
 
 /* --- setting up -------------------------------------------------------------------------------- */
@@ -39,6 +41,8 @@ static int init(struct peerd *peerd, struct err *err)
         rc = drops_open(&failing->drops, &peerd->daemon->spool, &settings, err);
     if (rc == 0)
         rc = board_file_load(&failing->board, &failing->overrides, &peerd->daemon->spool, wall_now_ms(), err);
+    if (rc == 0)
+        rc = ctl_client_open(&failing->uploader, &peerd->daemon->spool, "uploader", err);
     return rc ? rc : ctl_client_open(&failing->guard, &peerd->daemon->spool, "diskguard", err);
 }
 
@@ -48,6 +52,7 @@ static void fini(struct peerd *peerd)
     if (!failing)
         return;
     ctl_client_close(failing->guard);
+    ctl_client_close(failing->uploader);
     drops_close(failing->drops);
     board_fini(&failing->board);
     free(failing);
@@ -90,9 +95,17 @@ static void tell_change(void *arg, enum board_change change, const struct board_
                              "present", (json_int_t)entry->now.present, "mode", mode));
 }
 
-void failing_tell_drops(struct peerd *peerd, const char *db, enum drop_fate fate, enum drop_reason reason,
-                        const char *peer, const struct drops_sum *sum)
+void failing_tell_drops(struct peerd *peerd, const char *db, const struct drop_decision *drop,
+                        const char *peer, const struct drops_sum *sum, const char *cause)
 {
+    enum drop_fate fate = drop->fate;
+    enum drop_reason reason = drop->reason;
+    if (*cause) {
+        log_error(fate == DROP_ARCHIVED ? "cannot-archive" : "cannot-drop", log_s("db", db),
+                  log_s("cause", cause), log_s("meanwhile", "it is held"));
+        if (fate == DROP_ARCHIVED)
+            peerd->failing->archive_due = mono_after(ARCHIVE_RETRY_MS);
+    }
     if (sum->segments == 0)
         return;
     log_emit(fate == DROP_DROPPED ? LEVEL_WARN : LEVEL_INFO, drop_fate_word(fate),
@@ -131,22 +144,37 @@ static void tell_peers(struct peerd *peerd)
         log_warn("cannot-tell-peers", log_s("cause", strerror(-rc)));
 }
 
-/* diskguard: these may have failover-share of the budget together, and no more. */
-static void tell_guard(struct peerd *peerd)
+static void tell_list(struct ctl_client *client, const char *op, json_t *take_names)
 {
-    struct failing *failing = peerd->failing;
-    json_t *request = message_request("failover"), *names = json_array(), *reply = NULL;
+    json_t *request = message_request(op), *reply = NULL;
     struct err err;
-    failing->guard_due = mono_after(GUARD_MS);
-    for (size_t i = 0; !failing->is_observing && i < failing->board.count; i++)
-        if (failing->board.list[i].now.is_active)
-            json_array_append_new(names, json_string(failing->board.list[i].db));
-    json_object_set_new(request, "databases", names);
-    if (ctl_client_is_connected(failing->guard) &&
-        ctl_client_ask(failing->guard, request, GUARD_ANSWER_MS, &reply, &err) != 0)
-        log_debug("cannot-tell-diskguard", log_s("cause", err.text));
+    json_object_set_new(request, "databases", take_names);
+    if (ctl_client_is_connected(client) &&
+        ctl_client_ask(client, request, GUARD_ANSWER_MS, &reply, &err) != 0)
+        log_debug("cannot-tell", log_s("op", op), log_s("cause", err.text));
     json_decref(reply);
     json_decref(request);
+}
+
+/* diskguard: these may have failover-share of the budget together, and no more. uploader: these move on from
+ * here, so it takes none of them and gives back those that it has. */
+static void tell_neighbours(struct peerd *peerd)
+{
+    struct failing *failing = peerd->failing;
+    json_t *active = json_array(), *leaving = json_array();
+    struct view *view = views_get(&peerd->views);
+    failing->guard_due = mono_after(GUARD_MS);
+    for (size_t i = 0; i < failing->board.count; i++) {
+        const char *db = failing->board.list[i].db;
+        const struct failover now = failing_look(peerd, view, db);
+        if (now.is_active)
+            json_array_append_new(active, json_string(db));
+        if (view->is_settled && reclaim_is_due(&now))
+            json_array_append_new(leaving, json_string(db));
+    }
+    view_unref(view);
+    tell_list(failing->guard, "failover", active);
+    tell_list(failing->uploader, "release", leaving);
 }
 
 /* --- at work ----------------------------------------------------------------------------------- */
@@ -185,7 +213,7 @@ void failing_update(struct peerd *peerd)
         tell_peers(peerd);
     }
     if (has_changed || mono_is_past(failing->guard_due))
-        tell_guard(peerd);
+        tell_neighbours(peerd);
 }
 
 static int64_t step(struct peerd *peerd)
@@ -219,9 +247,18 @@ bool failing_is_pressed(const struct view *view)
     return strcmp(pressure, "high") == 0 || strcmp(pressure, "full") == 0;
 }
 
-enum drop_policy failing_policy(const struct peerd *peerd)
+struct drop_decision failing_decide(const struct peerd *peerd, const struct view *view, bool is_full)
 {
-    return peerd->failing->policy;
+    const struct drop_facts facts = {.is_full = is_full,
+                                     .is_pressed = failing_is_pressed(view),
+                                     .is_archive_failing = !mono_is_past(peerd->failing->archive_due)};
+    return drop_policy_decide(peerd->failing->policy, &facts);
+}
+
+void failing_each(struct peerd *peerd, void (*each)(void *arg, const char *db), void *arg)
+{
+    for (size_t i = 0; i < peerd->failing->board.count; i++)
+        each(arg, peerd->failing->board.list[i].db);
 }
 
 struct drops *failing_drops(const struct peerd *peerd)

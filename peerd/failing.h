@@ -21,11 +21,16 @@ struct failover failing_look(const struct peerd *peerd, const struct view *view,
 /* Is the pressure on our own disk high or full? Not known: no. */
 bool failing_is_pressed(const struct view *view);
 
-enum drop_policy failing_policy(const struct peerd *peerd);
+/* What the drop policy says now of what the sacrificial instance does not take. */
+struct drop_decision failing_decide(const struct peerd *peerd, const struct view *view, bool is_full);
+
+/* Every database that anybody spoke of. */
+void failing_each(struct peerd *peerd, void (*each)(void *arg, const char *db), void *arg);
+
 struct drops *failing_drops(const struct peerd *peerd);
 
-/* Tell people that segments were given up. */
-void failing_tell_drops(struct peerd *peerd, const char *db, enum drop_fate fate, enum drop_reason reason,
-                        const char *peer, const struct drops_sum *sum);
+/* Tell people that segments were given up, or, with a `cause`, that they could not be. */
+void failing_tell_drops(struct peerd *peerd, const char *db, const struct drop_decision *drop,
+                        const char *peer, const struct drops_sum *sum, const char *cause);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/segment/head.h"
 #include "common/spool/walk.h"
+#include "peerd/hops.h"
 #include "peerd/outbox.h"
 
 struct freezing {
@@ -36,19 +37,10 @@ static bool is_schema(const struct segment_name *name, const char *text)
     return is_same;
 }
 
-/* A head that another instance's segment got here by transfer says so (segment.md allows further keys). */
-static bool was_received(const struct member *member)
-{
-    json_t *root = json_loadb(member->head_json, member->head_json_bytes, 0, NULL);
-    bool is_received = json_is_true(json_object_get(root, "received")) ||
-                       json_integer_value(json_object_get(root, "hops")) > 0;
-    json_decref(root);
-    return is_received;
-}
-
 static const char *check_head(const struct freezing *f, const struct member *member)
 {
     struct segment_head head;
+    unsigned hops = hops_of_head(member);
     if (segment_head_read(member->head_json, member->head_json_bytes, &head) != SEGMENT_HEAD_OK)
         return "bad-head";
     bool fits = strcmp(head.db, f->outbox->manifest.db) == 0 && strcmp(head.table, f->name.table) == 0 &&
@@ -56,7 +48,11 @@ static const char *check_head(const struct freezing *f, const struct member *mem
     segment_head_fini(&head);
     if (!fits)
         return "head-mismatch";
-    return was_received(member) ? "received" : NULL;
+    if (hops > 0 && !f->outbox->takes_received)
+        return "received";
+    if (hops > f->outbox->manifest.hops)
+        f->outbox->manifest.hops = hops;
+    return NULL;
 }
 
 /* Negative errno: it cannot be read. What is wrong with what can be read is content->fault. */
@@ -86,12 +82,19 @@ static int measure(struct freezing *f, int fd, struct content *content, struct d
     return rc;
 }
 
-static int move_away(struct claim *claim, const char *file, const char *fault)
+/* To uploader, which takes it or says what is wrong with it; from where it cannot be uploaded it would only
+ * come back. */
+static int move_away(struct outbox *outbox, const char *file, const char *fault)
 {
+    struct claim *claim = &outbox->claim;
     struct spool_place to = spool_place(QUEUE_UPLOAD, claim->place.db);
-    int rc = spool_move(claim->spool, &claim->place, file, &to, false);
+    json_t *why = json_pack("{s:s, s:s}", "reason", fault, "by", "peerd");
+    int rc = !outbox->takes_received ? spool_move(claim->spool, &claim->place, file, &to, false)
+             : why                   ? spool_quarantine(claim->spool, &claim->place, file, why)
+                                     : -ENOMEM;
+    json_decref(why);
     log_warn("segment-not-sent", log_s("db", claim->place.db), log_s("file", file), log_s("reason", fault),
-             log_s("do", "it is in upload/: uploader takes it, or says what is wrong with it"));
+             log_s("now-in", outbox->takes_received ? "quarantine" : "upload"));
     crash_point("transfer:after-set-aside");
     return rc;
 }
@@ -103,7 +106,7 @@ static int add_file(void *arg, struct claim *claim, const char *file)
     struct digest digest = f->digest;
     struct content content = {0};
     if (segment_name_parse(file, &f->name) != NAME_OK)
-        return move_away(claim, file, "bad-name");
+        return move_away(f->outbox, file, "bad-name");
     int fd = openat(claim->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return -errno;
@@ -112,7 +115,7 @@ static int add_file(void *arg, struct claim *claim, const char *file)
     if (rc)
         return rc;
     if (content.fault)
-        return move_away(claim, file, content.fault);
+        return move_away(f->outbox, file, content.fault);
     if (m->count == 0) {
         snprintf(m->table, sizeof m->table, "%s", f->name.table);
         m->format = f->name.format;

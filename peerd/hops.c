@@ -4,11 +4,10 @@
 #include <jansson.h>
 
 #include "common/base/file.h"
-#include "common/segment/member.h"
 
 enum { FIRST_BYTES = 4096, HOPS_MAX = 1000 };
 
-static unsigned hops_in(const struct member *member)
+unsigned hops_of_head(const struct member *member)
 {
     json_t *head = member->is_head ? json_loadb(member->head_json, member->head_json_bytes, 0, NULL) : NULL;
     json_int_t hops = json_integer_value(json_object_get(head, "hops"));
@@ -37,7 +36,7 @@ unsigned hops_read(int fd)
             status = member_parse_header(data, need, &member, &need);
     }
     if (status == MEMBER_OK)
-        hops = hops_in(&member);
+        hops = hops_of_head(&member);
     if (data != first)
         free(data);
     return hops;

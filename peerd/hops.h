@@ -4,13 +4,14 @@
 #ifndef SPILLWAY_PEERD_HOPS_H
 #define SPILLWAY_PEERD_HOPS_H
 
-#include <stdint.h>
-
-#include "common/base/compiler.h"
+#include "common/segment/member.h"
 
 /* Of the segment's open file; reads its head alone. 0 for rows that were written here, and for what has no
  * head that can be read: uploader or peerd says what is wrong with it. */
 unsigned hops_read(int fd);
+
+/* Of a head member that was parsed. */
+unsigned hops_of_head(const struct member *member);
 
 /* Likewise, of `file` in `dir`. */
 unsigned hops_of(int dir, const char *file);

@@ -12,6 +12,7 @@
 
 #include "common/spool/claim.h"
 #include "common/spool/tally.h"
+#include "peerd/drops.h"
 #include "peerd/manifest.h"
 
 struct outbox {
@@ -19,6 +20,7 @@ struct outbox {
     struct tally *tally;
     enum claim_state state;
     bool is_refused;
+    bool takes_received;      /* it must move on from here: also what was received before is sent */
     struct manifest manifest; /* when frozen or done */
 };
 
@@ -45,6 +47,12 @@ NODISCARD int outbox_put_aside(struct outbox *outbox);
 
 /* Claimed or frozen -> segments in `queue` -> gone. With `possibly_twice` they are counted as such. */
 NODISCARD int outbox_dissolve(struct outbox *outbox, enum spool_queue queue, bool possibly_twice);
+
+/* Claimed or frozen, and the peer surely has nothing of it -> its segments given up (drops.h) -> gone. `*sum`
+ * is what was given up; on failure the rest is still there, claimed. */
+NODISCARD int outbox_give_up(struct outbox *outbox, struct drops *drops, enum drop_fate fate,
+                             enum drop_reason reason, const char *peer, struct drops_sum *sum,
+                             struct err *err);
 
 /* Read all of its segments, payloads too: are they what they were when they were sealed? Negative errno:
  * cannot be read; 0 no, 1 yes. */

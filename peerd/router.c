@@ -7,6 +7,8 @@
 
 #include "common/base/log.h"
 
+enum { ROUTER_DROP_FILES = 32 }; /* given up at a time, before the pressure is looked at again */
+
 struct routing_pass {
     struct router *router;
     const struct view *view;
@@ -14,11 +16,21 @@ struct routing_pass {
     struct router_db *db;
     int dir; /* of its folder in sealed/ */
     int64_t now_ms;
+    struct failover failover; /* of db */
 };
 
-void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings)
+void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings,
+                 const struct router_hooks *hooks)
 {
-    *router = (struct router){.spool = spool, .settings = *settings, .must_scan = true, .due_ms = -1};
+    *router = (struct router){
+        .spool = spool, .settings = *settings, .hooks = *hooks, .must_scan = true, .due_ms = -1};
+}
+
+void router_hold(struct router *router, const char *db, int64_t for_ms)
+{
+    for (size_t i = 0; i < router->db_count; i++)
+        if (strcmp(router->dbs[i].db, db) == 0)
+            router->dbs[i].held_until = mono_after(for_ms);
 }
 
 void router_fini(struct router *router)
@@ -166,24 +178,30 @@ static void measure(struct routing_pass *pass, const struct waiting_group *group
         facts->bytes += bytes_of(pass, group, facts->files++);
 }
 
-static const struct view_member *gather(struct routing_pass *pass, const struct waiting_group *group,
-                                        struct route_facts *facts)
+/* Where failover.h has it go: comes before age and size. What waits in sealed/ does not rest: that is done in
+ * upload/ (reclaim.h). */
+static struct failover_route look(struct routing_pass *pass, const struct waiting_group *group)
 {
-    const struct waiting_segment *oldest = &pass->db->queue.segments[group->first];
     char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     if (group->has_schema)
         schema_hash_text(group->schema_hash, schema);
-    const struct view_member *owner = view_owner(pass->view, pass->db->db, group->table, schema);
+    const struct failover_segment segment = {.table = group->table, .schema = schema};
+    return failover_route(pass->view, &pass->failover, pass->db->db, &segment);
+}
+
+static void gather(struct routing_pass *pass, const struct waiting_group *group,
+                   const struct view_member *owner, struct route_facts *facts)
+{
+    const struct waiting_segment *oldest = &pass->db->queue.segments[group->first];
     *facts = (struct route_facts){
         .is_own = owner->is_self, .is_settled = pass->view->is_settled, .is_alone = pass->view->count == 1};
     facts->seen_ms = seen_ms(oldest);
     facts->age_ms = route_age_ms(oldest->id, pass->now_ms, facts->seen_ms);
     if (owner->is_self)
-        return owner;
+        return;
     facts->is_trouble = shipping_is_trouble(pass->shipping, owner->name);
     facts->has_slot = shipping_has_slot(pass->shipping, owner->name);
     measure(pass, group, facts);
-    return owner;
 }
 
 /* Those from the oldest on that are too old. */
@@ -209,11 +227,42 @@ static void linger(struct router *router, const struct route_facts *facts)
         router->due_ms = left_ms;
 }
 
+static bool ship(struct routing_pass *pass, struct waiting_group *group, size_t count,
+                 const struct view_member *to, bool is_failing)
+{
+    int rc = shipping_send(pass->shipping, pass->db->folder, &pass->db->queue, group, count, to, is_failing);
+    waiting_drop(&pass->db->queue, group, count);
+    pass->router->must_scan = pass->router->must_scan || rc;
+    return rc == 0;
+}
+
+/* What cannot be uploaded from here: sent whatever its age and size, or held. */
+static bool move_on(struct routing_pass *pass, struct waiting_group *group, const struct failover_route *way)
+{
+    struct route_facts facts;
+    if (way->way == FAILOVER_REST)
+        return false;
+    gather(pass, group, way->to, &facts);
+    bool is_held = way->way == FAILOVER_DIVERT && !mono_is_past(pass->db->held_until);
+    bool lingers = facts.seen_ms < pass->router->settings.linger_ms &&
+                   facts.files < pass->router->settings.files &&
+                   facts.bytes <= pass->router->settings.max_bytes;
+    if (lingers)
+        linger(pass->router, &facts);
+    if (is_held || lingers || facts.is_trouble || !facts.has_slot)
+        return false;
+    return ship(pass, group, facts.files, way->to, true);
+}
+
 /* One decision; false: the rest of the group waits. */
 static bool route_some(struct routing_pass *pass, struct waiting_group *group)
 {
     struct route_facts facts;
-    const struct view_member *owner = gather(pass, group, &facts);
+    const struct failover_route way = look(pass, group);
+    const struct view_member *owner = way.to ? way.to : view_self(pass->view);
+    if (way.way == FAILOVER_DETOUR || way.way == FAILOVER_DIVERT || way.way == FAILOVER_REST)
+        return move_on(pass, group, &way);
+    gather(pass, group, owner, &facts);
     struct route route = route_decide(&pass->router->settings, &facts);
     size_t count = facts.is_own || facts.is_alone ? group->count : facts.files;
     if (route.way == ROUTE_WAIT) {
@@ -225,11 +274,59 @@ static bool route_some(struct routing_pass *pass, struct waiting_group *group)
         upload(pass, group, is_old ? count_old(pass, group) : count, route.reason);
         return true;
     }
-    int rc = shipping_send(pass->shipping, pass->db->folder, &pass->db->queue, group, count, owner);
-    waiting_drop(&pass->db->queue, group, count);
-    if (rc)
+    return ship(pass, group, count, owner, false);
+}
+
+/* --- giving up --------------------------------------------------------------------------------------------
+ */
+
+static uint64_t oldest_of(const struct routing_pass *pass, const struct waiting_group *group)
+{
+    return pass->db->queue.segments[group->first].id;
+}
+
+/* The oldest segments of the database: those of one group that are older than any other's. */
+static struct waiting_group *find_oldest(struct routing_pass *pass, size_t *count)
+{
+    struct waiting *queue = &pass->db->queue;
+    struct waiting_group *oldest = NULL;
+    uint64_t next = UINT64_MAX;
+    for (size_t i = 0; i < queue->group_count; i++) {
+        struct waiting_group *group = &queue->groups[i];
+        if (group->count == 0)
+            continue;
+        if (!oldest || oldest_of(pass, group) < oldest_of(pass, oldest)) {
+            next = oldest ? oldest_of(pass, oldest) : next;
+            oldest = group;
+        } else if (oldest_of(pass, group) < next) {
+            next = oldest_of(pass, group);
+        }
+    }
+    *count = 0;
+    while (oldest && *count < oldest->count && *count < ROUTER_DROP_FILES &&
+           (*count == 0 || queue->segments[oldest->first + *count].id < next))
+        ++*count;
+    return oldest;
+}
+
+/* The sacrificial instance takes nothing now: by policy, some may have to go. */
+static void relieve(struct routing_pass *pass)
+{
+    size_t count;
+    const struct view_member *at = pass->failover.at;
+    bool is_full = !mono_is_past(pass->db->held_until);
+    if (!pass->failover.is_active || at->is_self || !pass->view->is_settled ||
+        (!is_full && !shipping_is_trouble(pass->shipping, at->name)) ||
+        shipping_is_dropping(pass->shipping, pass->db->folder))
+        return;
+    const struct drop_decision drop =
+        pass->router->hooks.policy(pass->router->hooks.arg, pass->view, is_full);
+    struct waiting_group *group = drop.action == DROP_OLDEST ? find_oldest(pass, &count) : NULL;
+    if (!group)
+        return;
+    if (shipping_drop(pass->shipping, pass->db->folder, &pass->db->queue, group, count, at, &drop) != 0)
         pass->router->must_scan = true;
-    return rc == 0;
+    waiting_drop(&pass->db->queue, group, count);
 }
 
 static void route_db(struct routing_pass *pass)
@@ -238,6 +335,8 @@ static void route_db(struct routing_pass *pass)
     struct waiting *queue = &pass->db->queue;
     if (queue->count == 0 || (pass->dir = spool_place_open(pass->router->spool, &place, false)) < 0)
         return;
+    pass->failover = pass->router->hooks.look(pass->router->hooks.arg, pass->view, pass->db->db);
+    relieve(pass);
     for (size_t i = 0; i < queue->group_count; i++) {
         struct waiting_group *group = &queue->groups[i];
         while (group->count > 0 && route_some(pass, group))

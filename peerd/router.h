@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/spool/waiting.h"
+#include "peerd/failover.h"
 #include "peerd/route.h"
 #include "peerd/shipping.h"
 
@@ -22,11 +23,21 @@ struct router_db {
     char db[NAME_FILE_MAX_BYTES + 1]; /* decoded */
     struct waiting queue;
     bool is_present;
+    struct mono held_until; /* the sacrificial instance had no room: not asked before */
+};
+
+/* What the router is told about databases in trouble. */
+struct router_hooks {
+    struct failover (*look)(void *arg, const struct view *view, const char *db);
+    /* What waits for the sacrificial instance, which has no room (`is_full`) or cannot be reached. */
+    struct drop_decision (*policy)(void *arg, const struct view *view, bool is_full);
+    void *arg;
 };
 
 struct router {
     const struct spool *spool;
     struct route_settings settings;
+    struct router_hooks hooks;
     struct router_counts counts;
     struct router_db *dbs;
     size_t db_count, turn;
@@ -35,7 +46,11 @@ struct router {
     int64_t due_ms;           /* when something that lingers is due; -1: nothing does */
 };
 
-void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings);
+void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings,
+                 const struct router_hooks *hooks);
+
+/* The sacrificial instance has no room for this database: it is not asked again before that. */
+void router_hold(struct router *router, const char *db, int64_t for_ms);
 void router_fini(struct router *router);
 
 /* Look at sealed/, decide, act. What cannot be moved now is left, logged and counted; a segment whose name is

@@ -4,13 +4,17 @@
 
 #include "common/base/log.h"
 #include "common/spool/adopt.h"
+#include "peerd/failing.h"
 #include "peerd/peerd.h"
+#include "peerd/reclaim.h"
 #include "peerd/router.h"
 #include "peerd/shipping.h"
 
 enum {
     ADOPT_INTERVAL_MS =
         2000, /* a writer that dies leaves its file in active/; where no new one starts, we adopt it */
+    RECLAIM_MS = 1000,  /* how often upload/ is looked at for what must move on */
+    HOLD_MS = 10000,    /* a sacrificial instance without room is asked again after this, or what it says */
     ROUTING_SHARE = 10, /* looking at sealed/ takes at most a tenth of the main thread */
 };
 
@@ -19,12 +23,73 @@ struct routing {
     struct router router;
     struct shipping *shipping;
     struct tally *tally;
-    struct mono adopt_at, scan_due, scan_earliest;
-    uint64_t adopted;
+    struct mono adopt_at, scan_due, scan_earliest, reclaim_at;
+    uint64_t adopted, reclaimed;
     int64_t left;    /* in sealed/ after the last look; negative errno when it could not be read */
     bool is_settled; /* the view of the last look */
     bool is_stopping;
 };
+
+/* --- databases in failover
+ * ----------------------------------------------------------------------------------
+ */
+
+static struct failover look(void *arg, const struct view *view, const char *db)
+{
+    return failing_look(arg, view, db);
+}
+
+static struct drop_decision policy(void *arg, const struct view *view, bool is_full)
+{
+    return failing_decide(arg, view, is_full);
+}
+
+/* Only of a database that we see in failover at that very member: a view that differs drops nothing. */
+static struct drop_decision full(void *arg, const char *db, const char *peer, int64_t retry_after_ms)
+{
+    struct peerd *peerd = arg;
+    struct view *view = views_get(&peerd->views);
+    const struct failover now = failing_look(peerd, view, db);
+    struct drop_decision decision = {.action = DROP_HOLD};
+    if (now.is_active && view->is_settled && strcmp(now.at->name, peer) == 0)
+        decision = failing_decide(peerd, view, true);
+    view_unref(view);
+    if (decision.action != DROP_THESE)
+        router_hold(&peerd->routing->router, db, retry_after_ms > 0 ? retry_after_ms : HOLD_MS);
+    return decision;
+}
+
+static void given_up(void *arg, const char *db, const struct drop_decision *drop, const char *peer,
+                     const struct drops_sum *sum, const char *cause)
+{
+    failing_tell_drops(arg, db, drop, peer, sum, cause);
+}
+
+static void reclaim_one(void *arg, const char *db)
+{
+    struct peerd *peerd = arg;
+    char folder[SPOOL_NAME_BYTES];
+    struct view *view = views_get(&peerd->views);
+    const struct failover now = failing_look(peerd, view, db);
+    if (view->is_settled && reclaim_is_due(&now) && name_encode(db, folder, sizeof folder) == NAME_OK) {
+        int64_t taken = reclaim_run(&peerd->daemon->spool, view, &now, folder, db);
+        if (taken < 0)
+            log_warn("cannot-read-queue", log_s("queue", "upload"), log_s("cause", strerror((int)-taken)));
+        else if (taken > 0)
+            log_info("reclaimed", log_s("db", db), log_n("segments", taken),
+                     log_s("meaning", "they cannot be uploaded from here, and move on"));
+        peerd->routing->reclaimed += taken > 0 ? (uint64_t)taken : 0;
+    }
+    view_unref(view);
+}
+
+static void reclaim(struct peerd *peerd)
+{
+    if (peerd->routing->is_stopping || !mono_is_past(peerd->routing->reclaim_at))
+        return;
+    peerd->routing->reclaim_at = mono_after(RECLAIM_MS);
+    failing_each(peerd, reclaim_one, peerd);
+}
 
 /* --- setting up
  * ---------------------------------------------------------------------------------------------
@@ -49,7 +114,9 @@ static int start_shipping(struct peerd *peerd, struct routing *routing, struct e
         .is_once = conf_flag(conf, CONF_ONCE)};
     if (settings.backoff.max_ms < settings.backoff.min_ms)
         return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
-    int rc = shipping_new(&routing->shipping, peerd->daemon, routing->tally, &settings, &sender, err);
+    const struct shipping_hooks hooks = {.full = full, .given_up = given_up, .arg = peerd};
+    int rc = shipping_new(&routing->shipping, peerd->daemon, routing->tally, &settings, &sender,
+                          failing_drops(peerd), &hooks, err);
     return rc ? rc : shipping_recover(routing->shipping, err);
 }
 
@@ -64,7 +131,8 @@ static int init(struct peerd *peerd, struct err *err)
     struct routing *routing = peerd->routing = calloc(1, sizeof *peerd->routing);
     if (!routing)
         return err_set(err, -ENOMEM, "out of memory");
-    router_init(&routing->router, &peerd->daemon->spool, &settings);
+    const struct router_hooks hooks = {.look = look, .policy = policy, .arg = peerd};
+    router_init(&routing->router, &peerd->daemon->spool, &settings, &hooks);
     routing->tally = tally_new(&peerd->daemon->spool, "peerd.json");
     if (!routing->tally)
         return err_set(err, -ENOMEM, "out of memory");
@@ -139,6 +207,8 @@ static int64_t step(struct peerd *peerd)
     adopt(peerd);
     int64_t delay_ms = shipping_step(routing->shipping, view, &diverted);
     tell_routed(peerd, diverted);
+    routing->router.must_scan = shipping_take_returned(routing->shipping) || routing->router.must_scan;
+    reclaim(peerd);
     route(peerd, view);
     view_unref(view);
     if (routing->is_stopping)
@@ -182,6 +252,7 @@ static void status(struct peerd *peerd, json_t *out)
     json_object_set_new(out, "routed_segments", json_integer((json_int_t)counts->segments));
     json_object_set_new(out, "routed_bytes", json_integer((json_int_t)counts->bytes));
     json_object_set_new(out, "route_failures", json_integer((json_int_t)counts->failures));
+    json_object_set_new(out, "reclaimed_segments", json_integer((json_int_t)routing->reclaimed));
     json_object_set_new(out, "adopted_segments", json_integer((json_int_t)routing->adopted));
     json_object_set_new(out, "left_in_sealed", json_integer(routing->left < 0 ? 0 : routing->left));
     shipping_status(routing->shipping, out);
@@ -195,6 +266,9 @@ static void metrics(struct peerd *peerd, struct metrics *out)
                    "Segments moved from sealed/ to upload/.", (int64_t)counts->segments);
     metrics_single(out, "spillway_routed_bytes_total", METRICS_COUNTER, "Their bytes on disk.",
                    (int64_t)counts->bytes);
+    metrics_single(out, "spillway_reclaimed_segments_total", METRICS_COUNTER,
+                   "Segments taken back from upload/, from where they could not be uploaded.",
+                   (int64_t)routing->reclaimed);
     metrics_single(out, "spillway_adopted_segments_total", METRICS_COUNTER,
                    "Segments sealed for writers that died.", (int64_t)routing->adopted);
     metrics_single(out, "spillway_route_failures_total", METRICS_COUNTER,

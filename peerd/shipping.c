@@ -20,7 +20,7 @@ static void wake(void *arg)
 
 int shipping_new(struct shipping **out, struct daemon *daemon, struct tally *tally,
                  const struct shipping_settings *settings, const struct sender_settings *sender,
-                 struct err *err)
+                 struct drops *drops, const struct shipping_hooks *on, struct err *err)
 {
     const struct workers_hooks hooks = {.local_bytes = sizeof(struct sender),
                                         .run = delivery_run,
@@ -33,7 +33,9 @@ int shipping_new(struct shipping **out, struct daemon *daemon, struct tally *tal
         return err_set(err, -ENOMEM, "out of memory");
     shipping->daemon = daemon;
     shipping->settings = *settings;
-    shipping->context = (struct delivery_context){.spool = &daemon->spool, .tally = tally, .sender = *sender};
+    shipping->hooks = *on;
+    shipping->context =
+        (struct delivery_context){.spool = &daemon->spool, .tally = tally, .drops = drops, .sender = *sender};
     shipping->context.sender.is_aborted = &shipping->is_aborted;
     shipping->workers = workers_new(settings->transfers, &hooks);
     return shipping->workers ? 0 : err_set(err, -ENOMEM, "out of memory");
@@ -117,6 +119,7 @@ static void submit(struct shipping *shipping, struct parcel *parcel, enum delive
     parcel->delivery.task = task;
     parcel->delivery.is_in_doubt = is_in_doubt;
     parcel->delivery.was_asked = false;
+    parcel->delivery.given_up = (struct drops_sum){0};
     parcel->delivery.cause[0] = '\0';
     if (!link || workers_submit(shipping->workers, &parcel->delivery.job) != 0) {
         log_warn("transfer-not-started", log_s("peer", parcel->peer), log_s("cause", "no memory or threads"));
@@ -128,12 +131,13 @@ static void submit(struct shipping *shipping, struct parcel *parcel, enum delive
     shipping->in_flight++;
 }
 
-int shipping_send(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
-                  const struct waiting_group *group, size_t count, const struct view_member *peer)
+/* A transfer of the group's first `count` segments, claimed. `*rc`: not all could be. NULL: none was. */
+static struct parcel *claim(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
+                            const struct waiting_group *group, size_t count, const char *peer, int *out)
 {
     struct spool *spool = &shipping->daemon->spool;
     struct spool_place place = spool_group(QUEUE_TRANSFER, db_folder, spool_next_id(spool));
-    struct parcel *parcel = parcel_new(shipping, &place, peer->name);
+    struct parcel *parcel = parcel_new(shipping, &place, peer);
     char file[NAME_FILE_MAX_BYTES + 1];
     size_t taken = 0;
     int rc = parcel ? 0 : -ENOMEM;
@@ -147,12 +151,67 @@ int shipping_send(struct shipping *shipping, const char *db_folder, const struct
     if (rc)
         log_warn("claim-failed", log_s("db", db_folder), log_s("transfer", place.group),
                  log_s("cause", strerror(-rc)));
-    if (!parcel || (rc && taken == 0)) {
-        free(parcel);
+    *out = rc;
+    if (parcel && (rc == 0 || taken > 0))
+        return parcel;
+    free(parcel);
+    return NULL;
+}
+
+int shipping_send(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
+                  const struct waiting_group *group, size_t count, const struct view_member *peer,
+                  bool is_failing)
+{
+    int rc;
+    struct parcel *parcel = claim(shipping, db_folder, waiting, group, count, peer->name, &rc);
+    if (!parcel)
         return rc;
-    }
     aim(parcel, peer);
+    parcel->delivery.is_failing = is_failing;
     submit(shipping, parcel, DELIVERY_SEND);
+    return rc;
+}
+
+/* --- giving up
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void drop(struct shipping *shipping, struct parcel *parcel, const struct drop_decision *decision)
+{
+    parcel->delivery.drop = *decision;
+    parcel->next_drop = shipping->dropping;
+    shipping->dropping = parcel;
+    submit(shipping, parcel, DELIVERY_DROP);
+}
+
+static void end_drop(struct shipping *shipping, struct parcel *parcel)
+{
+    struct parcel **at = &shipping->dropping;
+    while (*at && *at != parcel)
+        at = &(*at)->next_drop;
+    if (*at)
+        *at = parcel->next_drop;
+}
+
+bool shipping_is_dropping(const struct shipping *shipping, const char *db_folder)
+{
+    for (const struct parcel *p = shipping->dropping; p; p = p->next_drop)
+        if (strcmp(p->delivery.place.db, db_folder) == 0)
+            return true;
+    return false;
+}
+
+int shipping_drop(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
+                  const struct waiting_group *group, size_t count, const struct view_member *peer,
+                  const struct drop_decision *decision)
+{
+    int rc;
+    struct parcel *parcel = claim(shipping, db_folder, waiting, group, count, peer->name, &rc);
+    if (!parcel)
+        return rc;
+    aim(parcel, peer);
+    parcel->delivery.is_failing = true;
+    drop(shipping, parcel, decision);
     return rc;
 }
 
@@ -238,10 +297,44 @@ static void note_end(struct shipping *shipping, struct parcel *parcel)
         else
             tell(shipping, parcel, "transfer-diverted", LEVEL_WARN, 0);
         break;
+    case DELIVERY_RETURNED:
+        tell(shipping, parcel, "transfer-returned", LEVEL_INFO, 0);
+        shipping->has_returned = true;
+        break;
     case DELIVERY_EMPTY:
     case DELIVERY_KEPT:
+    case DELIVERY_FULL:
+    case DELIVERY_DROPPED:
         break;
     }
+}
+
+static const char *db_of(const struct parcel *parcel, char db[static NAME_FILE_MAX_BYTES + 1])
+{
+    const char *folder = parcel->delivery.place.db;
+    bool is_name = name_decode(folder, strlen(folder), db, NAME_FILE_MAX_BYTES + 1) == NAME_OK;
+    return is_name ? db : folder;
+}
+
+/* The peer has no room for a database in failover: by policy. */
+static void take_full(struct shipping *shipping, struct parcel *parcel)
+{
+    char db[NAME_FILE_MAX_BYTES + 1];
+    struct drop_decision decision = shipping->hooks.full(shipping->hooks.arg, db_of(parcel, db), parcel->peer,
+                                                         parcel->delivery.sent.answer.retry_after_ms);
+    if (decision.action == DROP_THESE)
+        drop(shipping, parcel, &decision);
+    else
+        submit(shipping, parcel, DELIVERY_RETURN);
+}
+
+static void note_drop(struct shipping *shipping, struct parcel *parcel)
+{
+    const struct delivery *d = &parcel->delivery;
+    char db[NAME_FILE_MAX_BYTES + 1];
+    end_drop(shipping, parcel);
+    shipping->hooks.given_up(shipping->hooks.arg, db_of(parcel, db), &d->drop, parcel->peer, &d->given_up,
+                             d->end == DELIVERY_DROPPED ? "" : d->cause);
 }
 
 static void take_one(struct shipping *shipping, struct parcel *parcel)
@@ -253,8 +346,12 @@ static void take_one(struct shipping *shipping, struct parcel *parcel)
         if (parcel->delivery.was_asked)
             note_answer(shipping, &parcel->delivery, link);
     }
+    if (parcel->delivery.task == DELIVERY_DROP)
+        note_drop(shipping, parcel);
     note_end(shipping, parcel);
-    if (parcel->delivery.end == DELIVERY_KEPT)
+    if (parcel->delivery.end == DELIVERY_FULL)
+        take_full(shipping, parcel);
+    else if (parcel->delivery.end == DELIVERY_KEPT)
         keep(shipping, parcel);
     else
         free(parcel);
@@ -304,7 +401,11 @@ static void try_again(struct shipping *shipping, const struct view *view)
         *at = parcel->next;
         if (turn == TURN_SEND)
             aim(parcel, member);
-        submit(shipping, parcel, turn == TURN_SEND ? DELIVERY_SEND : DELIVERY_GIVE_UP);
+        bool must_move_on = parcel->delivery.is_failing && !parcel->delivery.is_in_doubt;
+        submit(shipping, parcel,
+               turn == TURN_SEND ? DELIVERY_SEND
+               : must_move_on    ? DELIVERY_RETURN
+                                 : DELIVERY_GIVE_UP);
         at = &shipping->waiting; /* submit() may have put it back */
         if (*at == parcel)
             break;
@@ -322,6 +423,13 @@ static int64_t delay_ms(const struct shipping *shipping)
         has_due = true;
     }
     return has_due ? mono_left_ms(due) : DAEMON_NEVER;
+}
+
+bool shipping_take_returned(struct shipping *shipping)
+{
+    bool has_returned = shipping->has_returned;
+    shipping->has_returned = false;
+    return has_returned;
 }
 
 int64_t shipping_step(struct shipping *shipping, const struct view *view, uint64_t *diverted)

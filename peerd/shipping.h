@@ -27,10 +27,20 @@ struct shipping_settings {
 
 struct shipping;
 
+/* What the main thread is asked and told about a database in failover. Its name as people write it. */
+struct shipping_hooks {
+    /* The peer has no room for it: what becomes of a transfer? DROP_OLDEST: not of this one. */
+    struct drop_decision (*full)(void *arg, const char *db, const char *peer, int64_t retry_after_ms);
+    /* So much was given up; or, with `cause`, could not be. */
+    void (*given_up)(void *arg, const char *db, const struct drop_decision *drop, const char *peer,
+                     const struct drops_sum *sum, const char *cause);
+    void *arg;
+};
+
 /* `sender`: texts must live as long. */
 NODISCARD int shipping_new(struct shipping **shipping, struct daemon *daemon, struct tally *tally,
                            const struct shipping_settings *settings, const struct sender_settings *sender,
-                           struct err *err);
+                           struct drops *drops, const struct shipping_hooks *hooks, struct err *err);
 void shipping_free(struct shipping *shipping);
 
 /* Start-up is recovery: done ones are removed, refused ones put aside, claimed ones go back to sealed/,
@@ -41,14 +51,27 @@ NODISCARD int shipping_recover(struct shipping *shipping, struct err *err);
 bool shipping_has_slot(struct shipping *shipping, const char *peer);
 bool shipping_is_trouble(struct shipping *shipping, const char *peer);
 
-/* Claim the first `count` segments of the group, in sealed/, and send them to `peer`. Negative errno: not all
- * could be claimed; sealed/ is to be read again. */
+/* Claim the first `count` segments of the group, in sealed/, and send them to `peer`. `is_failing`: from here
+ * they cannot be uploaded, so what the peer does not take goes back to sealed/. Negative errno: not all could
+ * be claimed; sealed/ is to be read again. */
 NODISCARD int shipping_send(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
-                            const struct waiting_group *group, size_t count, const struct view_member *peer);
+                            const struct waiting_group *group, size_t count, const struct view_member *peer,
+                            bool is_failing);
+
+/* Likewise, and give them up. `peer`: who would have had to take them. */
+NODISCARD int shipping_drop(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
+                            const struct waiting_group *group, size_t count, const struct view_member *peer,
+                            const struct drop_decision *drop);
+
+/* Is anything of this database being given up at this moment? */
+bool shipping_is_dropping(const struct shipping *shipping, const char *db_folder);
 
 /* Returns milliseconds until it wants to be called again, or DAEMON_NEVER. `*diverted`: how many segments
  * went to upload/ since the last call. */
 int64_t shipping_step(struct shipping *shipping, const struct view *view, uint64_t *diverted);
+
+/* Has anything come back to sealed/ since the last call? */
+bool shipping_take_returned(struct shipping *shipping);
 
 /* No more is begun; requests under way may end for a moment, then are broken off. */
 void shipping_stop(struct shipping *shipping);

@@ -19,15 +19,19 @@ struct parcel {
     struct mono since; /* when it was made or found */
     bool is_given_up;  /* --once: not in this run again */
     struct parcel *next;
+    struct parcel *next_drop; /* of those that are being given up */
 };
 
 struct shipping {
     struct daemon *daemon;
     struct shipping_settings settings;
     struct delivery_context context;
+    struct shipping_hooks hooks;
     struct workers *workers;
     struct links links;
     struct parcel *waiting; /* to be tried again, oldest first */
+    struct parcel *dropping;
+    bool has_returned;
     unsigned in_flight;
     uint64_t foreign;             /* directories that are not ours to understand */
     uint64_t diverted;            /* segments, since the last step */

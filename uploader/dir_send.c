@@ -85,7 +85,8 @@ static int open_table(const struct sending *s, int *root)
     return fd;
 }
 
-static int write_file(const struct sending *s, int dir, struct sent *sent)
+/* `*is_there`: it has its name, whatever is returned. */
+static int write_file(const struct sending *s, int dir, struct sent *sent, bool *is_there)
 {
     char name[64], temporary[72];
     snprintf(name, sizeof name, "%016" PRIx64 ".%s.gz", s->batch->plan.id,
@@ -104,6 +105,7 @@ static int write_file(const struct sending *s, int dir, struct sent *sent)
         rc = -errno;
     if (rc || sent->raw_bytes == 0)
         unlinkat(dir, temporary, 0);
+    *is_there = rc == 0 && sent->raw_bytes > 0;
     crash_point("dir:after-rename");
     return rc ? rc : file_sync_dir(dir);
 }
@@ -113,7 +115,8 @@ void dir_send(const struct sending *s, struct sent *sent, struct outcome *outcom
     int root = -1;
     *outcome = (struct outcome){0};
     int dir = open_table(s, &root);
-    int rc = dir < 0 ? dir : write_file(s, dir, sent);
+    bool is_there = false;
+    int rc = dir < 0 ? dir : write_file(s, dir, sent, &is_there);
     if (dir >= 0)
         close(dir);
     if (root >= 0)
@@ -123,4 +126,5 @@ void dir_send(const struct sending *s, struct sent *sent, struct outcome *outcom
     else /* the directory's trouble, whatever it is: full, away, not ours */
         outcome_set(outcome, rc == -EBADMSG || rc == -ENOMEM ? VERDICT_RETRY : VERDICT_DOWN, "dir", "%s: %s",
                     s->target->place, strerror(-rc));
+    outcome->has_left = rc && is_there;
 }

@@ -189,6 +189,15 @@ static void read_answer(struct http *http, CURLcode code, const char *words, str
     snprintf(outcome->activity_id, sizeof outcome->activity_id, "%s", http->activity_id);
 }
 
+/* A refusal (4xx) is one; without any answer, or behind a gateway's 5xx, nobody knows. */
+static bool may_be_taken(struct http *http, const struct outcome *outcome)
+{
+    curl_off_t sent = 0;
+    curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    return sent > 0 && outcome->verdict != VERDICT_SUCCESS &&
+           (outcome->status < 400 || outcome->status >= 500);
+}
+
 static bool has_handle(struct http *http)
 {
     if (!http->easy) {
@@ -213,6 +222,7 @@ void http_send(struct http *http, const struct http_request *request, struct out
     set_up(http, request, headers, words);
     CURLcode code = curl_easy_perform(http->easy);
     read_answer(http, code, words, outcome);
+    outcome->has_left = may_be_taken(http, outcome);
     curl_easy_setopt(http->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(headers);
 }

@@ -45,6 +45,7 @@ static int enlist(struct uploader *u, const struct batch_dir *found)
     batch->segments = found->plan.count;
     batch->rows = found->plan.rows;
     batch->raw_bytes = found->plan.raw_bytes;
+    batch->is_in_doubt = found->is_frozen; /* what came of it before, nobody knows any more */
     batches_insert(d, batch);
     log_info("batch-found", log_s("db", d->target.db), log_s("batch", found->place.group),
              log_u("parts", found->progress.parts), log_u("rows", found->plan.rows));

@@ -39,6 +39,7 @@ static void note_failure(struct uploader *u, struct batch *batch, const struct u
     d->last_error = *outcome;
     d->last_error_ms = wall_now_ms();
     batch->attempts++;
+    batch->is_in_doubt = batch->is_in_doubt || outcome->has_left;
     if (outcome->verdict == VERDICT_UNAUTHORISED)
         d->has_brought = false;
     if (verdict_is_of_database(outcome->verdict)) {

@@ -243,7 +243,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 static bool start_one(struct uploader *u, struct database *d)
 {
     struct batch *batch = batches_take(d);
-    if (!batch)
+    if (!batch && !leaving_is(d))
         batch = claim_next(u, d);
     return batch && submit(u, d, batch);
 }

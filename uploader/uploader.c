@@ -185,6 +185,7 @@ static int64_t step(void *state)
 {
     struct uploader *u = state;
     results_take(u);
+    leaving_step(u);
     bool is_fresh = !u->is_stopping && mono_is_past(u->scan_due);
     if (is_fresh)
         schedule_scan(u);
@@ -229,8 +230,11 @@ static const struct conf_about about = {
 
 static const enum conf_id required[] = {CONF_DATABASE, CONF_KEYS};
 
-static const struct ctl_op ops[] = {
-    {"pause", uploader_pause}, {"resume", uploader_resume}, {"probe", uploader_probe}, {NULL, NULL}};
+static const struct ctl_op ops[] = {{"pause", uploader_pause},
+                                    {"resume", uploader_resume},
+                                    {"probe", uploader_probe},
+                                    {"release", uploader_release},
+                                    {NULL, NULL}};
 
 const struct daemon_module uploader_module = {
     .about = &about,

@@ -39,6 +39,7 @@ struct batch {
     struct mono not_before;
     bool is_given_up; /* --once */
     bool is_trial;    /* in flight, begun while the breaker was not closed */
+    bool is_in_doubt; /* something of it may be in ADX, of which we have no word */
     struct batch *next;
 };
 
@@ -64,6 +65,7 @@ struct database {
     struct outcome last_error;
     int64_t last_error_ms, last_success_ms; /* wall; 0: never */
     bool is_paused, is_given_up;
+    struct mono leaving_until; /* peerd moves what there is of it to another instance: nothing new is begun */
 };
 
 /* A folder in the queue for which there is no --database. */
@@ -143,6 +145,11 @@ void uploader_metrics(void *state, struct metrics *out);
 json_t *uploader_pause(void *state, const struct ctl_peer *peer, const json_t *request);
 json_t *uploader_resume(void *state, const struct ctl_peer *peer, const json_t *request);
 json_t *uploader_probe(void *state, const struct ctl_peer *peer, const json_t *request);
+
+/* leaving.c: databases whose data leaves this instance (failover.md §5) */
+json_t *uploader_release(void *state, const struct ctl_peer *peer, const json_t *request);
+bool leaving_is(const struct database *d);
+void leaving_step(struct uploader *u); /* dissolve what waits of them, and can be */
 
 /* uploader.c: the hooks of the skeleton */
 extern const struct daemon_module uploader_module;

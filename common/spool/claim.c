@@ -204,10 +204,16 @@ static int release_segment(void *arg, struct claim *claim, const char *file)
     return rc == -ENOENT ? 0 : rc;
 }
 
-int claim_release(struct claim *claim, enum spool_queue queue)
+int claim_thaw(struct claim *claim)
 {
     int rc = unlink_name(claim->fd, plan_name);
     crash_point("claim:after-unfreeze");
+    return rc;
+}
+
+int claim_release(struct claim *claim, enum spool_queue queue)
+{
+    int rc = claim_thaw(claim);
     if (rc == 0)
         rc = claim_each(claim, release_segment, &queue);
     return rc ? rc : remove_shell(claim);

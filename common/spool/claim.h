@@ -52,6 +52,9 @@ NODISCARD int claim_each(struct claim *claim, claim_visit *visit, void *arg);
  * is done, or when no segment is in it any more. */
 NODISCARD int claim_remove(struct claim *claim);
 
+/* Frozen -> claimed: what was settled is not any more. Nothing of it may have left. */
+NODISCARD int claim_thaw(struct claim *claim);
+
 /* Dissolve it: plan.json goes first, so that a crash leaves a claimed one; then the segments go back to
  * `queue`, then as claim_remove(). A segment whose name is taken there goes to quarantine (logged). */
 NODISCARD int claim_release(struct claim *claim, enum spool_queue queue);
