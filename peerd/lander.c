@@ -25,41 +25,45 @@ static int note_marker(void *arg, const struct marker *marker)
     return rc;
 }
 
-static int recover(struct lander *lander, struct err *err)
+int lander_recover(const struct landing_settings *settings, struct spool *spool, struct ledger *ledger,
+                   uint64_t *segments, struct err *err)
 {
-    bool durable = lander->settings->sync != SYNC_NEVER;
-    struct recovery recovery = {.ledger = lander->ledger};
+    bool durable = settings->sync != SYNC_NEVER;
+    struct recovery recovery = {.ledger = ledger};
     struct adopt_result result;
     int64_t grown;
+    *segments = 0;
     buf_init(&recovery.lines, BLOCK_MAX);
-    int rc = landings_read(lander->spool, durable, note_marker, &recovery, err);
+    int rc = landings_read(spool, durable, note_marker, &recovery, err);
     if (rc == 0)
-        rc = ledger_write(lander->ledger, &recovery.lines, durable, &grown, err);
+        rc = ledger_write(ledger, &recovery.lines, durable, &grown, err);
     buf_fini(&recovery.lines);
     if (rc)
         return rc;
     crash_point("land:after-recover");
     const struct adopt_options options = {
-        .durable = durable, .guarded = lander->settings->is_guarded, .takes_landings = true};
-    rc = adopt_orphans(lander->spool, &options, &result, err);
+        .durable = durable, .guarded = settings->is_guarded, .takes_landings = true};
+    rc = adopt_orphans(spool, &options, &result, err);
     if (rc)
         return rc;
-    lander->recovered += result.sealed;
-    ledger_settle(lander->ledger);
+    *segments = result.sealed;
+    ledger_settle(ledger);
     return 0;
 }
 
 static void try_to_recover(struct lander *lander)
 {
     struct err err;
+    uint64_t segments;
     if (!mono_is_past(lander->recover_at))
         return;
-    if (recover(lander, &err) != 0) {
+    if (lander_recover(lander->settings, lander->spool, lander->ledger, &segments, &err) != 0) {
         log_error("cannot-recover", log_s("cause", err.text),
                   log_s("meaning", "which transfers are here is not known"), log_s("action", "tried again"));
         lander->recover_at = mono_after(RECOVER_MS);
         return;
     }
+    lander->recovered += segments;
     lander->landings.is_recovery_due = false;
     lander->is_ready = true;
 }

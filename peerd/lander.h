@@ -59,6 +59,11 @@ NODISCARD int lander_new(struct lander **lander, const struct landing_settings *
                          struct ledger *ledger, struct received *received, const struct lander_hooks *hooks,
                          struct err *err);
 
+/* Recovery alone, for a process that receives nothing: what an earlier one received is adopted, and which
+ * transfers that was remembered. `*segments`: how many. */
+NODISCARD int lander_recover(const struct landing_settings *settings, struct spool *spool,
+                             struct ledger *ledger, uint64_t *segments, struct err *err);
+
 /* Stop after the round that is under way. Jobs that wait, and those that come later, are answered
  * LAND_FAILED with nothing kept. */
 void lander_stop(struct lander *lander);
