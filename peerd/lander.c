@@ -108,6 +108,7 @@ static void tick(struct lander *lander)
     bool is_to_wake = lander->has_hint || lander->is_drained != was_drained;
     pthread_mutex_unlock(&lander->lock);
     lander->has_hint = false;
+    lander->due = mono_earlier(landings_due(&lander->landings), lander->house_at);
     if (is_to_wake)
         lander->hooks->wake(lander->hooks->arg);
 }
@@ -123,7 +124,7 @@ static void on_sealed(void *arg, const char *db, const struct writer *writer)
 
 static void wait_for_change(struct lander *lander)
 {
-    int64_t ms = mono_left_ms(mono_earlier(landings_due(&lander->landings), lander->house_at));
+    int64_t ms = mono_left_ms(lander->due);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     ms = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
@@ -139,8 +140,9 @@ static void *work(void *arg)
     struct lander *lander = arg;
     for (;;) {
         pthread_mutex_lock(&lander->lock);
-        if (!lander->first && !lander->is_stopping)
+        if (!lander->first && !lander->is_stopping && !lander->has_news)
             wait_for_change(lander);
+        lander->has_news = false;
         bool is_stopping = lander->is_stopping;
         struct landing_job *jobs = lander->first;
         if (!is_stopping)
@@ -148,10 +150,31 @@ static void *work(void *arg)
         pthread_mutex_unlock(&lander->lock);
         if (is_stopping)
             return NULL;
+        pthread_mutex_lock(&lander->working);
         if (jobs)
             round_run(lander, jobs);
         tick(lander);
+        pthread_mutex_unlock(&lander->working);
     }
+}
+
+static void set_flag(struct lander *lander, bool *flag)
+{
+    pthread_mutex_lock(&lander->lock);
+    *flag = true;
+    pthread_cond_signal(&lander->changed);
+    pthread_mutex_unlock(&lander->lock);
+}
+
+bool lander_try(struct lander *lander, struct landing_job *job)
+{
+    if (lander->settings->sync == SYNC_ALWAYS || pthread_mutex_trylock(&lander->working) != 0)
+        return false;
+    bool has_filled = false, is_done = round_try(lander, job, &has_filled);
+    pthread_mutex_unlock(&lander->working);
+    if (has_filled)
+        set_flag(lander, &lander->has_news);
+    return is_done;
 }
 
 void lander_submit(struct lander *lander, struct landing_job *job)
@@ -172,14 +195,6 @@ void lander_submit(struct lander *lander, struct landing_job *job)
         return;
     round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
     job->done(job);
-}
-
-static void set_flag(struct lander *lander, bool *flag)
-{
-    pthread_mutex_lock(&lander->lock);
-    *flag = true;
-    pthread_cond_signal(&lander->changed);
-    pthread_mutex_unlock(&lander->lock);
 }
 
 void lander_drain(struct lander *lander)
@@ -250,6 +265,7 @@ int lander_new(struct lander **out, const struct landing_settings *settings, str
     lander->received = received;
     lander->hooks = hooks;
     buf_init(&lander->block, BLOCK_MAX);
+    pthread_mutex_init(&lander->working, NULL);
     pthread_mutex_init(&lander->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -290,5 +306,6 @@ void lander_free(struct lander *lander)
     buf_fini(&lander->block);
     pthread_cond_destroy(&lander->changed);
     pthread_mutex_destroy(&lander->lock);
+    pthread_mutex_destroy(&lander->working);
     free(lander);
 }
