@@ -6,5 +6,5 @@ common_src := $(filter-out common/segment/codec_%,$(wildcard common/base/*.c com
 
 # Its commands live with the program whose truth they show.
 programs += spillway
-spillway_needs := uploader
+spillway_needs := uploader peerd
 spillway_src := $(wildcard common/cli/*.c)

@@ -2,8 +2,10 @@
  *
  *     {"v":1,"name":"n0","version":"0.1.0","incarnation":1795000000000,
  *      "disk":{"used":0,"limit":0,"pressure":"ok|high|full|unknown"},
- *      "databases":{"D":{"health":"up|suspect|…","since":"2026-11-22T06:00:00.123Z",
- *                        "failover":{"active":true,"at":"n2","since":"…"}}}}
+ *      "databases":{"D":{"health":"up|suspect|…","since":1795000000000,
+ *                        "failover":{"active":true,"at":"n2","since":1795000000000}}}}
+ *
+ * Times are milliseconds since 1970 by that member's clock: for people, nothing is decided by them.
  *
  * A state is immutable once it is shared, and reference counted: any thread may hold one. Texts that came
  * from a peer are checked: they hold no control characters, and have the sizes below. */
@@ -14,9 +16,8 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
-#include "common/base/clock.h"
 #include "common/base/err.h"
-#include "peerd/health.h"
+#include "common/control/health.h"
 
 enum {
     PEER_NAME_BYTES = 64, /* a member's name, [A-Za-z0-9._-], with its end */
@@ -29,11 +30,11 @@ enum {
 struct peer_database {
     char *name; /* as people write it; a valid ADX name */
     enum health health;
-    char since[WALL_TEXT_BYTES]; /* of `health`, by that member's clock; "": not said */
+    int64_t since_ms; /* of `health`; 0: not said */
     struct {
         bool is_active;
         char at[PEER_NAME_BYTES]; /* the sacrificial instance, as that member sees it; "": none */
-        char since[WALL_TEXT_BYTES];
+        int64_t since_ms;
     } failover;
 };
 

@@ -10,8 +10,7 @@
 /* In the order in which they are set up and run; torn down in the opposite one. */
 static const struct peerd_part *const parts[] = {&membership_part, &routing_part, &receiving_part};
 
-/* --- the skeleton's hooks ----------------------------------------------------------------------------------
- */
+/* --- the skeleton's hooks ---------------------------------------------------------------------- */
 
 static void fini(void *state)
 {
@@ -152,6 +151,9 @@ static const struct conf_about about = {
         "    peerd --spool S --name n0 --listen :9090 --peers-dns spillway.default.svc.cluster.local\n",
 };
 
+static const struct ctl_op ops[] = {
+    {"peers", membership_op_peers}, {"owner", membership_op_owner}, {NULL, NULL}};
+
 const struct daemon_module peerd_module = {
     .about = &about,
     .check = check,
@@ -161,5 +163,6 @@ const struct daemon_module peerd_module = {
     .reload = reload,
     .status = status,
     .metrics = metrics,
+    .ops = ops,
     .fini = fini,
 };

@@ -46,6 +46,9 @@ struct peerd_part {
 
 extern const struct peerd_part membership_part, routing_part, receiving_part;
 
+/* Operations of the control socket; each is in the file of its part. */
+ctl_handler membership_op_peers, membership_op_owner;
+
 extern const struct daemon_module peerd_module;
 
 #endif

@@ -1,15 +1,15 @@
 #include "peerd/settings.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/utsname.h>
 
 #include "common/base/units.h"
 #include "common/base/url.h"
 
-enum { PORT_MAX = 65535 };
+enum { DNS_PORT = 53, PORT_MAX = 65535 };
 
-/* --- the list of members ---------------------------------------------------------------------------------
- */
+/* --- the list of members ----------------------------------------------------------------------- */
 
 int peer_address_parse(const char *text, struct peer_address *address, struct err *err)
 {
@@ -64,8 +64,7 @@ void peer_list_fini(struct peer_list *list)
     *list = (struct peer_list){0};
 }
 
-/* --- all the rest ----------------------------------------------------------------------------------------
- */
+/* --- all the rest ------------------------------------------------------------------------------ */
 
 bool peer_settings_has_peers(const struct conf *conf)
 {
@@ -74,8 +73,8 @@ bool peer_settings_has_peers(const struct conf *conf)
     return count > 0 || conf_text(conf, CONF_PEERS_DNS);
 }
 
-static int set_name(struct peer_settings *settings, const struct conf *conf, const char *instance,
-                    struct err *err)
+int peer_settings_name(struct peer_settings *settings, const struct conf *conf, const char *instance,
+                       struct err *err)
 {
     struct utsname host;
     const char *name = conf_text(conf, CONF_NAME);
@@ -103,6 +102,21 @@ static int read_listen(struct peer_settings *settings, struct err *err)
     return 0;
 }
 
+int dns_server_parse(const char *text, struct sockaddr_in *server, struct err *err)
+{
+    char host[INET_ADDRSTRLEN];
+    size_t bytes = strcspn(text, ":");
+    int64_t port = DNS_PORT;
+    *server = (struct sockaddr_in){.sin_family = AF_INET};
+    snprintf(host, sizeof host, "%.*s", (int)bytes, text);
+    bool is_good = bytes < sizeof host && inet_pton(AF_INET, host, &server->sin_addr) == 1;
+    if (is_good && text[bytes])
+        is_good = units_parse_count(text + bytes + 1, &port) == 0 && port > 0 && port <= PORT_MAX;
+    server->sin_port = htons((uint16_t)port);
+    return is_good ? 0
+                   : err_set(err, -EINVAL, "--dns-server %s: give an IPv4 address, or ADDRESS:PORT", text);
+}
+
 static int check_whole(const struct peer_settings *settings, const struct conf *conf, struct err *err)
 {
     if (!settings->listen && peer_settings_has_peers(conf))
@@ -124,14 +138,15 @@ int peer_settings_init(struct peer_settings *settings, const struct conf *conf, 
         .tls_key = conf_text(conf, CONF_TLS_KEY),
         .tls_ca = conf_text(conf, CONF_TLS_CA),
         .dns = conf_text(conf, CONF_PEERS_DNS),
-        .dns_server = conf_text(conf, CONF_DNS_SERVER),
         .dns_interval_ms = conf_number(conf, CONF_PEERS_DNS_INTERVAL),
         .poll_interval_ms = conf_number(conf, CONF_PEER_POLL),
         .hold_ms = conf_number(conf, CONF_PEER_HOLD),
     };
-    int rc = set_name(settings, conf, instance, err);
+    int rc = peer_settings_name(settings, conf, instance, err);
     if (rc == 0)
         rc = read_listen(settings, err);
+    if (rc == 0 && conf_text(conf, CONF_DNS_SERVER))
+        rc = dns_server_parse(conf_text(conf, CONF_DNS_SERVER), &settings->dns_server, err);
     if (rc == 0)
         rc = check_whole(settings, conf, err);
     if (rc == 0) {

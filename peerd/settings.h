@@ -3,6 +3,8 @@
 #ifndef SPILLWAY_PEERD_SETTINGS_H
 #define SPILLWAY_PEERD_SETTINGS_H
 
+#include <netinet/in.h>
+
 #include "common/conf/conf.h"
 #include "peerd/view.h"
 
@@ -24,13 +26,16 @@ struct peer_settings {
     unsigned listen_port;       /* of it: the port of members that DNS names by address only; 0: none */
     const char *token_file;     /* the token between peers; NULL: none */
     const char *tls_cert, *tls_key, *tls_ca;
-    const char *dns;        /* the name to look up; NULL: no DNS */
-    const char *dns_server; /* ADDRESS:PORT; NULL: the system's */
+    const char *dns;               /* the name to look up; NULL: no DNS */
+    struct sockaddr_in dns_server; /* sin_family 0: the system's */
     int64_t dns_interval_ms, poll_interval_ms, hold_ms;
 };
 
 /* "NAME=URL". -EINVAL with a text. */
 NODISCARD int peer_address_parse(const char *text, struct peer_address *address, struct err *err);
+
+/* ADDRESS[:PORT] of a DNS server. -EINVAL with a text. */
+NODISCARD int dns_server_parse(const char *text, struct sockaddr_in *server, struct err *err);
 
 /* The members that `conf` lists: distinct names, or -EINVAL with a text. peer_list_fini() whatever is
  * returned. */
@@ -40,6 +45,10 @@ void peer_list_fini(struct peer_list *list);
 /* Read and check all of it. Texts stay conf's. `instance` is the name to use when there is no --name. -EINVAL
  * with a text that says what to do. */
 NODISCARD int peer_settings_init(struct peer_settings *settings, const struct conf *conf,
+                                 const char *instance, struct err *err);
+
+/* settings->name alone. */
+NODISCARD int peer_settings_name(struct peer_settings *settings, const struct conf *conf,
                                  const char *instance, struct err *err);
 
 /* Have peers been configured at all? Without any, peerd is alone and everything is ours. */

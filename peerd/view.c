@@ -52,6 +52,38 @@ const struct view_member *view_find(const struct view *view, const char *name)
     return NULL;
 }
 
+static bool is_database_alike(const struct peer_database *a, const struct peer_database *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->health == b->health &&
+           a->failover.is_active == b->failover.is_active && strcmp(a->failover.at, b->failover.at) == 0;
+}
+
+static bool is_state_alike(const struct peer_state *a, const struct peer_state *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b || a->database_count != b->database_count || a->incarnation != b->incarnation)
+        return false;
+    for (size_t i = 0; i < a->database_count; i++)
+        if (!is_database_alike(&a->databases[i], &b->databases[i]))
+            return false;
+    return true;
+}
+
+bool view_is_alike(const struct view *a, const struct view *b)
+{
+    if (a->count != b->count || a->is_settled != b->is_settled)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct view_member *m = &a->members[i], *n = &b->members[i];
+        if (strcmp(m->name, n->name) != 0 || strcmp(m->url, n->url) != 0 ||
+            strcmp(m->connect_to, n->connect_to) != 0 || m->is_present != n->is_present ||
+            m->trouble != n->trouble || !is_state_alike(m->state, n->state))
+            return false;
+    }
+    return true;
+}
+
 /* Present members have distinct names: whoever makes a view sees to that. */
 static size_t list_present(const struct view *view, struct ring_place *places)
 {
@@ -82,8 +114,7 @@ size_t view_rank(const struct view *view, const char *key, const struct view_mem
     return count;
 }
 
-/* --- the view of the moment -------------------------------------------------------------------------------
- */
+/* --- the view of the moment -------------------------------------------------------------------- */
 
 void views_init(struct views *views)
 {

@@ -24,6 +24,7 @@
 enum {
     VIEW_URL_BYTES = 512,
     VIEW_CONNECT_BYTES = 80,
+    VIEW_WORDS_BYTES = 160,
     VIEW_MEMBERS_MAX = 1000,
 };
 
@@ -44,10 +45,11 @@ struct view_member {
     char connect_to[VIEW_CONNECT_BYTES]; /* for CURLOPT_CONNECT_TO ("::127.0.0.1:9001"); "": where url says */
     bool is_self, is_present;            /* we are always present */
     enum view_trouble trouble;
-    char words[128];          /* about the trouble, for people; "" */
-    int64_t changed_ms;       /* wall; when it became present or ceased to be */
-    int64_t heard_ms;         /* wall; its last answer; 0: never */
-    struct peer_state *state; /* its last answer; NULL: never heard. Our own is always there */
+    char words[VIEW_WORDS_BYTES];          /* about the last trouble, for people; "" */
+    int64_t changed_ms;                    /* wall; when it became present or ceased to be */
+    int64_t heard_ms;                      /* wall; its last answer; 0: never */
+    uint64_t polls, failures, transitions; /* how often it was asked, in vain, and changed its presence */
+    struct peer_state *state;              /* its last answer; NULL: never heard. Our own is always there */
 };
 
 struct view {
@@ -72,6 +74,9 @@ static inline const struct view_member *view_self(const struct view *view)
     return &view->members[view->self];
 }
 
+/* Are both the same in all that ownership can depend on (see version above)? */
+bool view_is_alike(const struct view *a, const struct view *b);
+
 /* The member of this name, or NULL. */
 const struct view_member *view_find(const struct view *view, const char *name);
 
@@ -84,8 +89,7 @@ const struct view_member *view_owner(const struct view *view, const char *db, co
  * many. */
 size_t view_rank(const struct view *view, const char *key, const struct view_member **order);
 
-/* --- the view of the moment -------------------------------------------------------------------------------
- */
+/* --- the view of the moment -------------------------------------------------------------------- */
 
 struct views {
     pthread_mutex_t lock;

@@ -23,6 +23,7 @@ struct adx_options {
     enum adx_mode mode;     /* ADX_AUTO: ask the endpoint */
     const char *token_file; /* NULL: no token */
     int64_t timeout_ms;
+    int64_t probe_timeout_ms;
     atomic_bool *is_aborted;
     const char *instance;
 };

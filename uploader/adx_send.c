@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "uploader/kql.h"
 #include "uploader/send.h"
+#include "uploader/token.h"
 
 enum { COMMAND_BYTES_MAX = 512 << 10, INLINE_BYTES_MAX = 64 << 20 };
 
@@ -253,23 +254,12 @@ static void send_rows(const struct sending *s, enum adx_mode mode, struct sent *
         send_stream(s, mapping, outcome);
 }
 
-static bool read_token(const struct sending *s, struct outcome *outcome)
-{
-    struct buf *token = &s->worker->token;
-    buf_clear(token);
-    int rc = s->options->token_file ? http_read_token(s->options->token_file, token) : 0;
-    if (rc)
-        outcome_set(outcome, VERDICT_UNAUTHORISED, "token-file", "%s: %s", s->options->token_file,
-                    rc == -EINVAL ? "this is not a token (one line without blanks)" : strerror(-rc));
-    return rc == 0;
-}
-
 void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcome)
 {
     const struct plan *plan = &s->batch->plan;
     enum adx_mode mode;
     *outcome = (struct outcome){0};
-    if (!read_token(s, outcome) || !find_mode(s, &mode, outcome))
+    if (!token_take(s->options, &s->worker->token, outcome) || !find_mode(s, &mode, outcome))
         return;
     send_rows(s, mode, sent, outcome);
     if (outcome->verdict == VERDICT_GONE && *plan->schema) {

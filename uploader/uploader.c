@@ -63,6 +63,14 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
     u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
     u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
                                   .max_ms = conf_number(conf, CONF_RETRY_MAX)};
+    u->breaker = (struct breaker_options){.failures = (unsigned)conf_number(conf, CONF_BREAKER_FAILURES),
+                                          .time_ms = conf_number(conf, CONF_BREAKER_TIME),
+                                          .successes = (unsigned)conf_number(conf, CONF_BREAKER_SUCCESSES),
+                                          .hold_ms = conf_number(conf, CONF_RECOVERY_HOLD),
+                                          .probe_ms = conf_number(conf, CONF_PROBE_INTERVAL),
+                                          .idle_ms = conf_number(conf, CONF_IDLE_PROBE),
+                                          .backoff = u->backoff,
+                                          .engine_counts = conf_number(conf, CONF_HEALTH) == 1};
     u->limits = (struct batch_limits){.raw_bytes = (uint64_t)conf_number(conf, CONF_BATCH_BYTES),
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
@@ -71,6 +79,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
     u->context.options = (struct adx_options){.mode = (enum adx_mode)conf_number(conf, CONF_INGEST),
                                               .token_file = conf_text(conf, CONF_TOKEN_FILE),
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
+                                              .probe_timeout_ms = conf_number(conf, CONF_PROBE_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
                                               .instance = u->daemon->instance};
     if (u->backoff.max_ms < u->backoff.min_ms)
@@ -127,13 +136,12 @@ static int set_up(struct uploader *u, struct err *err)
     int rc = read_conf(u, u->daemon->conf, err);
     if (rc)
         return rc;
-    /* Each database may always have one, so that those that hang never keep another one out. */
-    unsigned threads = u->uploads + (unsigned)u->database_count;
     u->walk = malloc(sizeof *u->walk);
     u->context.totals = totals_new(&u->daemon->spool);
-    u->pool = pool_new(threads, wake, u->daemon);
+    u->pool = pool_new(schedule_threads(u->uploads, u->database_count), wake, u->daemon);
     if (!u->walk || !u->context.totals || !u->pool)
         return err_set(err, -ENOMEM, "out of memory");
+    health_init(u);
     rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
     return rc ? rc : recover_batches(u, err);
 }
@@ -181,6 +189,7 @@ static int64_t step(void *state)
     if (is_fresh)
         schedule_scan(u);
     schedule_start(u);
+    health_step(u);
     if (u->is_stopping && u->in_flight == 0)
         daemon_finish(u->daemon, EXIT_DONE);
     if (u->is_once && !u->is_stopping && !has_work(u)) {
