@@ -4,11 +4,11 @@
 #     ring_start n0 [FLAG ...]     start one; ring_start_all starts all
 #     owner n0 D T                 who owns that table, in n0's eyes
 #
-# Polls are 100 ms apart and the hold time is 1.5 s, so that tests take seconds; nothing here depends on being fast.
+# Polls are 100 ms apart and the hold time is 2.5 s, so that tests take seconds; nothing here depends on being fast.
 # shellcheck shell=bash
 
 RING_POLL=100ms
-RING_HOLD=1500ms
+RING_HOLD=2500ms
 
 # free_ports N: ports of 127.0.0.1 that nobody has now, outside the range from which the kernel gives them out.
 free_ports() {
