@@ -154,3 +154,28 @@ teardown() { stop_all; }
     [ "$(down D T 'Timestamp:datetime,SeriesId:long,Labels:dynamic,Value:real' --json | jq -r .key)" = D_T_2cawzsrvl4mw4 ]
     [ "$(down D T 2cawzsrvl4mw4 --json | jq -r .key)" = D_T_2cawzsrvl4mw4 ]
 }
+
+@test "what our uploader and diskguard say, peers know" {
+    ring_setup 2
+    ring_start_all
+    read -r dead < <(free_ports 1)
+    start guard diskguard --spool "$T/n0" --max-disk-usage 1G
+    start up uploader --spool "$T/n0" --database "D=http://127.0.0.1:$dead" --database "E=dir:$T" \
+        --breaker-failures 1 --breaker-time 0 --idle-probe 50ms --probe-interval 100ms
+    says() { [ "$(peer_field n1 n0 "$1")" = "$2" ]; }
+    wait_until 30 says databases.D.health down
+    wait_until 30 says databases.E.health up
+    wait_until 30 says disk.limit 1073741824
+    run in_ring n1 peers
+    [[ $output == *"D down"* && $output != *"E up"* ]]
+    run in_ring n1 status
+    [[ $output == *"ring: 2 of 2 members present"* ]]
+    # The last words stand while uploader is away: twice our own look later they still do.
+    stop up KILL || true
+    before=$(peer_field n1 n0 polls)
+    looked() { [ "$(peer_field n1 n0 polls)" -gt $((before + 40)) ]; }
+    wait_until 30 looked
+    says databases.D.health down
+    says databases.E.health up
+    sees n1 n0 n1 # a database that is away takes no member away
+}
