@@ -67,7 +67,13 @@ ring_start_all() {
     for name in "${RING[@]}"; do wait_until 20 sees "$name" "${RING[@]}"; done
 }
 
-in_ring() { spillway --spool "$T/$1" "${@:2}"; }
+# in_ring NAME COMMAND...: spillway there. Its peerd runs, but may be about to listen anew: it is asked again then.
+in_ring() {
+    local answer name=$1
+    shift
+    try_in_ring() { answer=$(spillway --spool "$T/$name" "$@"); }
+    wait_until 5 try_in_ring "$@" && printf '%s\n' "$answer"
+}
 
 # present NAME: the members that NAME sees as present, in order, on one line.
 present() { in_ring "$1" peers --json | jq -r '[.peers[] | select(.present) | .name] | sort | join(" ")'; }
@@ -75,7 +81,7 @@ present() { in_ring "$1" peers --json | jq -r '[.peers[] | select(.present) | .n
 # sees NAME MEMBER...: does NAME see exactly these as present?
 sees() { [ "$(present "$1")" = "$(printf '%s\n' "${@:2}" | sort | paste -sd' ')" ]; }
 
-is_settled() { in_ring "$1" peers --json | jq -e .settled; }
+is_settled() { [ "$(in_ring "$1" peers --json | jq .settled)" = true ]; }
 
 # peer_field NAME MEMBER FIELD: what NAME says of MEMBER.
 peer_field() { in_ring "$1" peers --json | jq -r --arg m "$2" ".peers[] | select(.name == \$m) | .$3"; }
@@ -89,7 +95,13 @@ owners() {
     ask_all "$1" "${asked[@]}" | jq -r '"\(.table) \(.owner)"'
 }
 
-# ask_all NAME MESSAGE...: put each to NAME's peerd, over one connection; the answers, one a line.
-ask_all() { "$CTL" "$T/$1/run/peerd.ctl" --hold "${@:2}" </dev/null; }
+# ask_all NAME MESSAGE...: put each to NAME's peerd, over one connection; the answers, one a line. A program may listen
+# anew at any time, which ends connections: it is asked again then.
+ask_all() {
+    local name=$1
+    shift
+    try_all() { [ "$("$CTL" "$T/$name/run/peerd.ctl" --hold "$@" </dev/null 2>/dev/null | tee "$T/answers" | wc -l)" -eq $# ]; }
+    wait_until 20 try_all "$@" && cat "$T/answers"
+}
 
 reload() { kill -HUP "$(pid_of "$1")"; }
