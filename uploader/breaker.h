@@ -31,9 +31,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/control/health.h"
-#include "uploader/backoff.h"
 #include "uploader/outcome.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_RECOVERING, BREAKER_STATES };
