@@ -28,6 +28,7 @@ static void half(bool is_terminal)
     struct progress progress;
     progress_begin(&progress, "verify", 4 << 20);
     progress.is_shown = is_terminal || progress.is_shown;
+    progress.next = mono_after(3600000);
     progress_add(&progress, 1 << 20); /* too soon to draw anything */
     progress.next = (struct mono){0};
     progress_add(&progress, 1 << 20);
