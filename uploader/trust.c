@@ -33,10 +33,15 @@ bool trust_host_of(const char *url, char host[static TRUST_HOST_BYTES])
     bool is_bracketed = *start == '[';
     start += is_bracketed;
     size_t len = strcspn(start, is_bracketed ? "]" : ":/?#");
-    if (len == 0 || len >= TRUST_HOST_BYTES || memchr(start, '@', len))
+    if (len == 0 || len >= TRUST_HOST_BYTES)
         return false;
-    for (size_t i = 0; i < len; i++)
-        host[i] = (char)tolower((unsigned char)start[i]);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)start[i];
+        /* Nothing that two parsers could read in two ways. */
+        if (!isalnum(c) && c != '.' && c != '-' && !(is_bracketed && c == ':'))
+            return false;
+        host[i] = (char)tolower(c);
+    }
     host[len] = '\0';
     return true;
 }

@@ -14,7 +14,8 @@ struct trust {
     size_t count;
 };
 
-/* The host of scheme://HOST[:PORT][/...], in lower case, without brackets. False: there is none. */
+/* The host of scheme://HOST[:PORT][/...], in lower case, without brackets. False: there is none, or it is not
+ * of letters, digits, dots and dashes. */
 bool trust_host_of(const char *url, char host[static TRUST_HOST_BYTES]);
 
 bool trust_is_loopback(const char *host);

@@ -155,6 +155,8 @@ static void endpoints(void **state)
         {"https://evil.example#.kusto.windows.net", false, false},
         {"https://evil.example?.kusto.windows.net", false, false},
         {"https://x@c.kusto.windows.net", false, false},
+        {"https://evil.example%2f.kusto.windows.net", false, false},
+        {"https://evil.example\\.kusto.windows.net", false, false},
         {"https://", false, false},
         {"http://127.0.0.1:80", true, true},
         {"http://[::1]:80", true, true},
