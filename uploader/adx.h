@@ -19,9 +19,11 @@ enum {
         1000, /* what was made is made again after this: cheap, idempotent, and heals what was dropped */
 };
 
+struct tokens;
+
 struct adx_options {
-    enum adx_mode mode;     /* ADX_AUTO: ask the endpoint */
-    const char *token_file; /* NULL: no token */
+    enum adx_mode mode;    /* ADX_AUTO: ask the endpoint */
+    struct tokens *tokens; /* shared by all workers */
     int64_t timeout_ms;
     int64_t probe_timeout_ms;
     atomic_bool *is_aborted;

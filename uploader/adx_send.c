@@ -254,12 +254,13 @@ static void send_rows(const struct sending *s, enum adx_mode mode, struct sent *
         send_stream(s, mapping, outcome);
 }
 
-void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcome)
+static void send_once(const struct sending *s, struct sent *sent, struct outcome *outcome)
 {
     const struct plan *plan = &s->batch->plan;
     enum adx_mode mode;
     *outcome = (struct outcome){0};
-    if (!token_take(s->options, &s->worker->token, outcome) || !find_mode(s, &mode, outcome))
+    if (!tokens_take(s->options->tokens, s->target, &s->worker->token, outcome) ||
+        !find_mode(s, &mode, outcome))
         return;
     send_rows(s, mode, sent, outcome);
     if (outcome->verdict == VERDICT_GONE && *plan->schema) {
@@ -276,4 +277,12 @@ void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcom
     /* Another service may be at this address by the time it answers again. */
     if (outcome->verdict == VERDICT_DOWN)
         adx_set_mode(s->endpoint, ADX_AUTO);
+}
+
+void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcome)
+{
+    send_once(s, sent, outcome);
+    /* Nothing was taken. Once more, if there is another token now. */
+    if (outcome->status == 401 && tokens_replace(s->options->tokens, s->target, &s->worker->token))
+        send_once(s, sent, outcome);
 }

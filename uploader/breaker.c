@@ -6,7 +6,8 @@
 /* Within a fifth of `ms`, so that instances do not ask in step. */
 static int64_t jitter(int64_t ms, uint32_t random)
 {
-    return ms - ms / 5 + (int64_t)((double)(ms / 5 * 2) * ((double)random / (double)UINT32_MAX));
+    double part = (double)random / (double)UINT32_MAX;
+    return ms - ms / 5 + (int64_t)((double)ms * 0.4 * part);
 }
 
 static int64_t longer(int64_t a, int64_t b)

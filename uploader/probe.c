@@ -101,10 +101,16 @@ static void probe_adx(struct upload_job *job, struct worker *worker)
 
 void probe_run(struct upload_job *job, struct worker *worker)
 {
+    struct tokens *tokens = job->context->options.tokens;
     worker_prepare(worker);
     job->outcome = (struct outcome){0};
-    if (job->target->kind == TARGET_DIR)
+    if (job->target->kind == TARGET_DIR) {
         probe_dir(job->target, &job->outcome);
-    else if (token_take(&job->context->options, &worker->token, &job->outcome))
+        return;
+    }
+    if (!tokens_take(tokens, job->target, &worker->token, &job->outcome))
+        return;
+    probe_adx(job, worker);
+    if (job->outcome.status == 401 && tokens_replace(tokens, job->target, &worker->token))
         probe_adx(job, worker);
 }

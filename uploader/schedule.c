@@ -250,7 +250,7 @@ static bool start_one(struct uploader *u, struct database *d)
 
 void schedule_start(struct uploader *u)
 {
-    bool is_progress = !u->is_stopping;
+    bool is_progress = !u->is_stopping && u->database_count > 0;
     while (is_progress) {
         unsigned active = count_active(u);
         is_progress = false;
