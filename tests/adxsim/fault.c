@@ -95,7 +95,8 @@ static const char *unknown_key(const json_t *rule)
 
 static const char *parse_rule(const json_t *rule, struct fault *fault)
 {
-    static const char *const matches[] = {"all", "metadata", "mgmt", "query", "ingest"};
+    static const char *const matches[] = {"all",   "metadata", "mgmt",   "dm",   "query", "ingest",
+                                          "token", "imds",     "queued", "blob", "queue"};
     const json_t *permanent = json_object_get(rule, "permanent");
     long long status = 503, retry_after = -1, delay_ms = 0, count = 1;
     char mode[32] = "status";
@@ -119,7 +120,7 @@ static const char *parse_rule(const json_t *rule, struct fault *fault)
     for (size_t i = 0; i < ARRAY_LEN(matches); i++)
         known |= strcmp(matches[i], fault->match) == 0;
     if (!known)
-        return "match must be all, metadata, mgmt, query or ingest";
+        return "match must be all, metadata, mgmt, dm, query, ingest, token, imds, queued, blob or queue";
     if (!parse_mode(mode, &fault->mode))
         return "mode must be status, status-after, drop-before, drop-after, delay, truncate, cut, exceptions "
                "or gzip";
@@ -208,6 +209,17 @@ void fault_take(struct faults *faults, const struct fault_subject *subject, stru
     pthread_mutex_unlock(&faults->lock);
 }
 
+void fault_error(const struct fault *fault, struct sim_error *error)
+{
+    error_from_status(error, fault->status);
+    if (*fault->code)
+        error->code = fault->code;
+    if (*fault->message)
+        (void)snprintf(error->message, sizeof error->message, "%s", fault->message);
+    if (fault->permanent >= 0)
+        error->permanent = fault->permanent;
+}
+
 static void answer_status(const struct fault *fault, const struct request *request, struct reply *reply)
 {
     struct sim_error error;
@@ -217,13 +229,7 @@ static void answer_status(const struct fault *fault, const struct request *reque
         reply_empty(reply, 401);
         return;
     }
-    error_from_status(&error, fault->status);
-    if (*fault->code)
-        error.code = fault->code;
-    if (*fault->message)
-        (void)snprintf(error.message, sizeof error.message, "%s", fault->message);
-    if (fault->permanent >= 0)
-        error.permanent = fault->permanent;
+    fault_error(fault, &error);
     reply_error(reply, request, &error);
 }
 

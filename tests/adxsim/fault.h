@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "tests/adxsim/error.h"
 #include "tests/adxsim/http.h"
 #include "tests/adxsim/sim.h"
 
@@ -54,6 +55,8 @@ json_t *faults_list(struct faults *faults);
 
 /* The oldest rule that fits, used up by one; fault->id is 0 when none does. */
 void fault_take(struct faults *faults, const struct fault_subject *subject, struct fault *fault);
+/* The error that a rule of a status is about. */
+void fault_error(const struct fault *fault, struct sim_error *error);
 /* What comes before the work: the wait, and the answers that need no work. True when reply is complete. */
 bool fault_before(const struct sim *sim, const struct fault *fault, const struct request *request,
                   struct reply *reply);

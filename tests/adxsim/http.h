@@ -5,9 +5,14 @@
 #include <sys/types.h>
 
 #include "tests/adxsim/buf.h"
+#include "tests/adxsim/host.h"
 #include "tests/adxsim/ident.h"
 
+struct site;
+
 struct request {
+    enum host host; /* to which it came */
+    const struct site *site;
     const char *method;
     char *path;        /* as sent, without the query; percent signs not decoded */
     const char *query; /* as sent, after the question mark; "" when none */

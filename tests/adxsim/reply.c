@@ -14,12 +14,15 @@ void reply_error(struct reply *reply, const struct request *request, const struc
     }
 }
 
-void reply_result(struct reply *reply, const struct result *result)
+void reply_result(struct reply *reply, const struct result *result, bool v2)
 {
     reply->status = 200;
     reply->content_type = "application/json; charset=utf-8";
     buf_clear(&reply->body);
-    result_write(result, &reply->body);
+    if (v2)
+        result_write_v2(result, &reply->body);
+    else
+        result_write(result, &reply->body);
 }
 
 void reply_take_json(struct reply *reply, int status, json_t *json)

@@ -56,6 +56,41 @@ void result_write(const struct result *result, struct buf *out)
     json_decref(body);
 }
 
+/* Columns of V2 have no DataType. */
+static json_t *v2_columns(const struct result *result)
+{
+    json_t *columns = json_deep_copy(result->columns);
+
+    for (size_t i = 0; i < json_array_size(columns); i++)
+        json_object_del(json_array_get(columns, i), "DataType");
+    return columns;
+}
+
+void result_write_v2(const struct result *result, struct buf *out)
+{
+    json_t *frames = json_array();
+
+    json_array_append_new(frames, json_pack("{s:s, s:b, s:s}", "FrameType", "DataSetHeader", "IsProgressive",
+                                            0, "Version", "v2.0"));
+    json_array_append_new(frames,
+                          json_pack("{s:s, s:i, s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:[]}",
+                                    "FrameType", "DataTable", "TableId", 0, "TableKind", "QueryProperties",
+                                    "TableName", "@ExtendedProperties", "Columns", "ColumnName", "TableId",
+                                    "ColumnType", "int", "ColumnName", "Key", "ColumnType", "string",
+                                    "ColumnName", "Value", "ColumnType", "dynamic", "Rows"));
+    json_array_append_new(frames,
+                          json_pack("{s:s, s:i, s:s, s:s, s:o, s:O}", "FrameType", "DataTable", "TableId", 1,
+                                    "TableKind", "PrimaryResult", "TableName", "PrimaryResult", "Columns",
+                                    v2_columns(result), "Rows", result->rows));
+    json_array_append_new(frames, json_pack("{s:s, s:b, s:b}", "FrameType", "DataSetCompletion", "HasErrors",
+                                            0, "Cancelled", 0));
+    char *text = json_dumps(frames, JSON_COMPACT | JSON_REAL_PRECISION(17));
+
+    buf_puts(out, text);
+    free(text);
+    json_decref(frames);
+}
+
 json_t *result_string(const char *text, size_t len)
 {
     json_t *string = json_stringn(text, len);

@@ -6,11 +6,13 @@
 #include "tests/adxsim/api.h"
 #include "tests/adxsim/gunzip.h"
 #include "tests/adxsim/journal.h"
+#include "tests/adxsim/site.h"
 
 enum { CONNECTIONS_MAX = 512, IDLE_S = 120, CONNECTION_BYTES = 128 << 10, PIECE_BYTES = 64 << 10 };
 
 struct server {
     const struct sim *sim;
+    const struct site *site;
     struct MHD_Daemon *daemon;
 };
 
@@ -33,13 +35,17 @@ static void *begin(void *cls, const char *uri, struct MHD_Connection *connection
     struct exchange *exchange = mem_alloc(sizeof *exchange);
     size_t path = strcspn(uri, "?");
 
-    (void)cls, (void)connection;
+    const struct server *server = cls;
+
+    (void)connection;
     clock_gettime(CLOCK_MONOTONIC, &exchange->started);
+    exchange->request.host = server->site->host;
+    exchange->request.site = server->site;
     exchange->request.path = mem_strndup(uri, path);
     exchange->query = mem_strdup(uri[path] ? uri + path + 1 : "");
     exchange->request.query = exchange->query;
     ident_guid(exchange->request.activity_id);
-    buf_init(&exchange->request.body, api_body_max(exchange->request.path));
+    buf_init(&exchange->request.body, api_body_max(server->site->host, exchange->request.path));
     return exchange;
 }
 
@@ -213,20 +219,27 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return serve(server->sim, exchange, connection);
 }
 
-struct server *server_start(const struct sim *sim, int fd)
+struct server *server_start(const struct sim *sim, const struct site *site, const char *cert, const char *key)
 {
     struct server *server = mem_alloc(sizeof *server);
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
+                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+                                         {MHD_OPTION_END, 0, NULL}};
 
     server->sim = sim;
-    server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, handle,
-        server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+    server->site = site;
+    server->daemon =
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                             (cert ? (unsigned)MHD_USE_TLS : 0),
+                         0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, site->fd,
+                         MHD_OPTION_URI_LOG_CALLBACK, begin, server, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)CONNECTION_BYTES, MHD_OPTION_ARRAY, cert ? tls : plain, MHD_OPTION_END);
     if (server->daemon)
         return server;
-    close(fd);
+    close(site->fd);
     free(server);
     return NULL;
 }
