@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "tests/adxsim/api.h"
+#include "tests/adxsim/duplicates.h"
 #include "tests/adxsim/export.h"
 #include "tests/adxsim/fault.h"
 #include "tests/adxsim/inbox.h"
@@ -233,6 +234,23 @@ static void database(const struct sim *sim, struct request *request, struct repl
                                : "the store failed");
 }
 
+/* Argument key: columns that should tell rows apart, with commas between; all when absent. */
+static void duplicates(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    char *key = http_argument(request, "key");
+    struct table table;
+
+    if (find_table(sim, request, reply, &table)) {
+        json_t *report = duplicates_report(sim->store, &table, key);
+        if (report)
+            reply_take_json(reply, 200, report);
+        else
+            refuse(reply, 400, "the argument key names a column that is not there");
+    }
+    table_fini(&table);
+    free(key);
+}
+
 static void messages(const struct sim *sim, struct request *request, struct reply *reply)
 {
     (void)request;
@@ -283,6 +301,7 @@ static const struct {
     {"POST", "/_sim/fault", add_fault},
     {"GET", "/_sim/fault", list_faults},
     {"DELETE", "/_sim/fault", clear_faults},
+    {"GET", "/_sim/duplicates", duplicates},
     {"GET", "/_sim/messages", messages},
     {"GET", "/_sim/batches", batches},
     {"GET", "/_sim/tokens", tokens},

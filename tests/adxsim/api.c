@@ -7,7 +7,7 @@
 
 enum access { OPEN, BEARER };
 
-enum { ON_ENGINE = 1 << HOST_ENGINE, ON_DM = 1 << HOST_DM, ON_ALL = (1 << HOSTS) - 1 };
+enum { ON_ENGINE = 1 << HOST_ENGINE, ON_DM = 1 << HOST_DM };
 
 struct route {
     const char *method;
@@ -82,6 +82,10 @@ void api_serve(const struct sim *sim, struct request *request, struct reply *rep
 {
     bool path_known = false;
 
+    if (request->host == HOST_STORAGE || request->host == HOST_AAD || request->host == HOST_IMDS) {
+        (request->host == HOST_STORAGE ? api_storage : api_identity)(sim, request, reply);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         if (!(routes[i].hosts & (1 << request->host)) || !is_path(&routes[i], request->path))
             continue;

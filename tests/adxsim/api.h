@@ -21,6 +21,9 @@ void api_metadata(const struct sim *sim, struct request *request, struct reply *
 void api_mgmt(const struct sim *sim, struct request *request, struct reply *reply);
 void api_query(const struct sim *sim, struct request *request, struct reply *reply);
 void api_ingest(const struct sim *sim, struct request *request, struct reply *reply);
+/* Everything on the hosts that issue tokens, and on those before storage. */
+void api_identity(const struct sim *sim, struct request *request, struct reply *reply);
+void api_storage(const struct sim *sim, struct request *request, struct reply *reply);
 /* Everything under /_sim/ (admin.c). */
 void api_admin(const struct sim *sim, struct request *request, struct reply *reply);
 

@@ -130,7 +130,7 @@ void api_ingest(const struct sim *sim, struct request *request, struct reply *re
         error_set(&error, ERROR_BAD_REQUEST, "The path must be /v1/rest/ingest/{database}/{table}");
         reply_error(reply, request, &error);
     } else {
-        const struct fault_subject subject = {"ingest", database, table, NULL};
+        const struct fault_subject subject = {.endpoint = "ingest", .database = database, .table = table};
         request->database = mem_strdup(database);
         fault_take(sim->faults, &subject, &fault);
         if (!fault_before(sim, &fault, request, reply)) {

@@ -3,31 +3,38 @@
 
 #include <strings.h>
 
+#include "tests/adxsim/auth.h"
 #include "tests/adxsim/fault.h"
 #include "tests/adxsim/mgmt.h"
 #include "tests/adxsim/reply.h"
 
 enum { CSL_HEAD_BYTES = 200 };
 
+/* adx.md 5.1: with --auth, our own login endpoint and the resource that tokens must be for. */
+static json_t *metadata(const struct sim *sim)
+{
+    const char *login = sim->auth && *sim->login_url ? sim->login_url : "https://login.microsoftonline.com";
+    const char *resource = sim->auth ? auth_text(sim->auth, "resource") : AUTH_DEFAULT_RESOURCE;
+
+    return json_pack(
+        "{s:{s:s, s:b, s:s, s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s}}", "AzureAD", "LoginEndpoint", login,
+        "LoginMfaRequired", 0, "KustoClientAppId", "db662dc1-0cfe-4e1c-a843-19a68e65be58",
+        "KustoClientRedirectUri", "https://microsoft/kustoclient", "KustoServiceResourceId", resource,
+        "FirstPartyAuthorityUrl", "https://login.microsoftonline.com/f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "dSTS", "CloudEndpointSuffix", "windows.net", "DstsRealm", "realm://dsts.core.windows.net",
+        "DstsInstance", "prod-dsts.dsts.core.windows.net", "KustoDnsHostName", "kusto.windows.net",
+        "ServiceName", "kusto");
+}
+
 void api_metadata(const struct sim *sim, struct request *request, struct reply *reply)
 {
-    static const char document[] =
-        "{\"AzureAD\":{\"LoginEndpoint\":\"https://login.microsoftonline.com\",\"LoginMfaRequired\":false,"
-        "\"KustoClientAppId\":\"db662dc1-0cfe-4e1c-a843-19a68e65be58\","
-        "\"KustoClientRedirectUri\":\"https://microsoft/kustoclient\","
-        "\"KustoServiceResourceId\":\"https://kusto.kusto.windows.net\","
-        "\"FirstPartyAuthorityUrl\":\"https://login.microsoftonline.com/"
-        "f8cdef31-a31e-4b4a-93e4-5f571e91255a\"},"
-        "\"dSTS\":{\"CloudEndpointSuffix\":\"windows.net\",\"DstsRealm\":\"realm://dsts.core.windows.net\","
-        "\"DstsInstance\":\"prod-dsts.dsts.core.windows.net\",\"KustoDnsHostName\":\"kusto.windows.net\","
-        "\"ServiceName\":\"kusto\"}}";
     const struct fault_subject subject = {.endpoint = "metadata"};
     struct fault fault;
 
     fault_take(sim->faults, &subject, &fault);
     if (fault_before(sim, &fault, request, reply))
         return;
-    reply_json_text(reply, 200, document);
+    reply_take_json(reply, 200, metadata(sim));
     fault_after(&fault, request, reply);
 }
 
@@ -116,7 +123,8 @@ static void serve_command(const struct sim *sim, struct request *request, struct
     if (!body)
         return;
     char *table = guess_table(json_string_value(csl), json_string_length(csl));
-    const struct fault_subject subject = {endpoint, database, table, json_string_value(csl)};
+    const struct fault_subject subject = {
+        .endpoint = endpoint, .database = database, .table = table, .csl = json_string_value(csl)};
     fault_take(sim->faults, &subject, &fault);
     if (!fault_before(sim, &fault, request, reply)) {
         result_init(&result);

@@ -25,10 +25,13 @@ enum fault_mode {
 struct fault {
     int id;
     enum fault_mode mode;
-    char match[16]; /* all, metadata, mgmt, query, ingest */
+    char match[16]; /* an endpoint, or all */
     char csl_prefix[256];
     char database[256];
     char table[256];
+    char account[64]; /* of storage */
+    char method[16];  /* of requests to storage */
+    long long after;  /* requests that it still lets pass */
     int status;
     int retry_after_s; /* negative: no header */
     int permanent;     /* 1, 0, or -1: what goes with the status */
@@ -40,10 +43,12 @@ struct fault {
 };
 
 struct fault_subject {
-    const char *endpoint; /* metadata, mgmt, query, ingest */
+    const char *endpoint; /* metadata, mgmt, dm, query, ingest, token, imds, queued, blob, queue, table */
     const char *database; /* NULL when not known */
     const char *table;
     const char *csl;
+    const char *account;
+    const char *method;
 };
 
 struct faults *faults_new(void);

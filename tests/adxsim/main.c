@@ -30,6 +30,17 @@ static void open_store(const struct options *options, struct sim *sim)
     }
 }
 
+static struct auth *load_auth(const char *path)
+{
+    const char *reason;
+    json_error_t room;
+    struct auth *auth = auth_load(path, &reason, &room);
+
+    if (!auth)
+        options_wrong("--auth %s: %s", path, reason);
+    return auth;
+}
+
 static void prepare_storage(const struct storage *storage)
 {
     struct client *client = client_new();
@@ -94,6 +105,7 @@ int main(int argc, char **argv)
     static struct options options;
     static struct sites sites;
     struct worker *worker = NULL;
+    struct auth *auth = NULL;
     sigset_t signals;
 
     options_parse(argc, argv, &options);
@@ -105,10 +117,14 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     curl_global_init(CURL_GLOBAL_DEFAULT);
 
+    if (options.auth_file)
+        auth = load_auth(options.auth_file);
     sites_open(&sites, &options);
     struct sim sim = {.emulator = options.emulator,
                       .streaming_default = !options.no_streaming,
                       .token_file = options.token_file,
+                      .auth = auth,
+                      .login_url = sites_url(&sites, HOST_AAD),
                       .faults = faults_new(),
                       .journal = journal_new(),
                       .settings = &options.settings,
@@ -128,6 +144,7 @@ int main(int argc, char **argv)
         worker_stop(worker);
     store_close(sim.store);
     storage_fini(&options.storage);
+    auth_free(auth);
     faults_free(sim.faults);
     journal_free(sim.journal);
     close(sim.stop_fd);

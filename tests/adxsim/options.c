@@ -73,8 +73,6 @@ static void check(struct options *options)
         options_wrong("--aad and --imds need --auth");
     if (!options->tls_cert != !options->tls_key)
         options_wrong("--tls-cert and --tls-key go together");
-    if (options->auth_file || options->storage_proxy) /* TODAY */
-        options_wrong("--auth and --storage-proxy are not there yet");
     if (!options->ndatabases)
         options->databases[options->ndatabases++] = SIM_DEFAULT_DATABASE;
     if (!options->storage.cluster)

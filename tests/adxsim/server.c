@@ -45,6 +45,7 @@ static void *begin(void *cls, const char *uri, struct MHD_Connection *connection
     exchange->query = mem_strdup(uri[path] ? uri + path + 1 : "");
     exchange->request.query = exchange->query;
     ident_guid(exchange->request.activity_id);
+    buf_init(&exchange->request.headers, 2 * CONNECTION_BYTES);
     buf_init(&exchange->request.body, api_body_max(server->site->host, exchange->request.path));
     return exchange;
 }
@@ -58,12 +59,20 @@ static void end(void *cls, struct MHD_Connection *connection, void **context,
     if (!exchange)
         return;
     buf_fini(&exchange->request.body);
+    buf_fini(&exchange->request.headers);
     free(exchange->request.path);
     free(exchange->request.database);
     free(exchange->request.csl_head);
     free(exchange->query);
     free(exchange);
     *context = NULL;
+}
+
+static enum MHD_Result keep_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    buf_printf(cls, "%s: %s\n", name, value ? value : "");
+    return MHD_YES;
 }
 
 static void read_headers(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
@@ -76,6 +85,7 @@ static void read_headers(struct exchange *exchange, struct MHD_Connection *conne
     r->accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
     r->authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     r->request_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-ms-client-request-id");
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, keep_header, &r->headers);
     exchange->headers_read = true;
 }
 
@@ -134,6 +144,20 @@ static void compress_body(struct reply *reply)
     reply->body = packed;
 }
 
+static void add_further(struct MHD_Response *response, const struct buf *headers)
+{
+    for (const char *at = buf_text(headers); *at;) {
+        size_t line = strcspn(at, "\n"), name_len = strcspn(at, ":");
+        size_t skip = name_len + 1 + strspn(at + name_len + 1, " ");
+        char *name = mem_strndup(at, name_len);
+        char *value = mem_strndup(at + skip, skip < line ? line - skip : 0);
+        MHD_add_response_header(response, name, value);
+        free(name);
+        free(value);
+        at += line + (at[line] ? 1 : 0);
+    }
+}
+
 static void add_headers(struct MHD_Response *response, const struct request *request,
                         const struct reply *reply)
 {
@@ -149,6 +173,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     if (reply->status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
                                 "Bearer authorization_uri=\"https://login.microsoftonline.com/common\"");
+    add_further(response, &reply->headers);
+    if (request->host == HOST_STORAGE) /* which speaks for itself */
+        return;
     if (request->request_id)
         MHD_add_response_header(response, "x-ms-client-request-id", request->request_id);
     MHD_add_response_header(response, "x-ms-activity-id", request->activity_id);
@@ -186,11 +213,14 @@ static enum MHD_Result serve(const struct sim *sim, struct exchange *exchange,
 {
     struct reply reply = {.retry_after_s = -1};
 
+    buf_init(&reply.headers, CONNECTION_BYTES);
     buf_init(&reply.body, SIZE_MAX / 4);
     api_serve(sim, &exchange->request, &reply);
     if (strncmp(exchange->request.path, "/_sim/", 6) != 0)
         journal_add(sim->journal, &exchange->request, &reply, ms_since(&exchange->started));
-    return respond(connection, &exchange->request, &reply);
+    enum MHD_Result result = respond(connection, &exchange->request, &reply);
+    buf_fini(&reply.headers);
+    return result;
 }
 
 /* Called with the headers, then with each piece of the body, then at its end. A body that is too long is read

@@ -18,6 +18,7 @@ struct sim {
     const char
         *token_file; /* lines of accepted bearer tokens, read anew at each request; NULL: not asked for */
     const struct auth *auth; /* who may have tokens; NULL: no such authentication */
+    const char *login_url;   /* where they get them */
     struct store *store;
     struct faults *faults;
     struct journal *journal;

@@ -39,6 +39,10 @@ static void open_proxy(struct sites *sites, struct account *account, enum servic
 {
     struct site *site = open_site(sites, HOST_STORAGE, "127.0.0.1:0");
 
+    size_t len = strlen(account->urls[service]), name_len = strlen(account->name);
+    if (len <= name_len || account->urls[service][len - name_len - 1] != '/' ||
+        strcmp(account->urls[service] + len - name_len, account->name) != 0)
+        options_wrong("--storage-proxy needs URLs that end in /%s", account->name);
     site->account = account;
     site->service = service;
     free(account->public[service]);

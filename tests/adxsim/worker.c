@@ -160,7 +160,7 @@ static bool fault_before_ingestion(struct worker *worker, const struct item *ite
 static void process(struct worker *worker, const struct item *item, int64_t batch_id)
 {
     const struct message *m = &item->message;
-    const struct fault_subject subject = {"queued", m->database, m->table, NULL};
+    const struct fault_subject subject = {.endpoint = "queued", .database = m->database, .table = m->table};
     struct inbox_result result = {"", "", "", batch_id, -1, 0};
     struct queued_outcome outcome;
     struct sim_error error;
