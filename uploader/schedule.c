@@ -202,6 +202,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->place = batch->place;
         job->target = &d->target;
         job->endpoint = &d->endpoint;
+        job->failures = batch->attempts;
         job->owner = batch;
     }
     if (!job || pool_submit(u->pool, job) != 0) {

@@ -21,8 +21,8 @@ static const char *mode_of(const struct uploader *u, struct database *d)
 {
     if (d->target.kind == TARGET_DIR)
         return "dir";
-    enum adx_mode mode = u->context.options.mode;
-    return adx_mode_word(mode != ADX_AUTO ? mode : adx_mode_of(&d->endpoint));
+    enum ingest_mode mode = u->context.options.mode;
+    return mode_word(mode != INGEST_AUTO ? mode : adx_offered(&d->endpoint));
 }
 
 static void add_queue(json_t *out, const struct database *d)

@@ -30,7 +30,8 @@ struct upload_job {
     struct spool_place place;
     const struct target *target;
     struct adx_endpoint *endpoint;
-    void *owner; /* the caller's */
+    unsigned failures; /* attempts at this batch before, by this process */
+    void *owner;       /* the caller's */
 
     /* What came of it. */
     enum upload_end end;

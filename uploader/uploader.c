@@ -26,7 +26,49 @@ static int check_token(const struct target *target, const char *token_file, stru
                    target->db, target->place);
 }
 
-static int add_database(struct uploader *u, const char *text, const char *token_file, struct err *err)
+/* The data-management endpoint of this database, as given or as it follows from the engine's address. */
+static int find_dm(const struct conf *conf, const struct database *d, struct target *dm, struct err *err)
+{
+    size_t count;
+    char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
+    for (size_t i = 0; i < count; i++) {
+        int rc = target_parse(list[i], dm, err);
+        if (rc == 0 && strcmp(dm->folder, d->target.folder) != 0)
+            continue;
+        if (rc == 0 && dm->kind == TARGET_DIR)
+            rc = err_set(err, -EINVAL, "--data-management %s: this is not the address of an endpoint",
+                         list[i]);
+        return rc;
+    }
+    int rc = target_data_management(&d->target, dm);
+    return rc ? err_set(err, rc, "--database %s: the address is too long", d->target.db) : 0;
+}
+
+static struct resources *share_resources(struct uploader *u, const char *place)
+{
+    for (size_t i = 0; i < u->resources_count; i++)
+        if (strcmp(resources_place(u->resources[i]), place) == 0)
+            return u->resources[i];
+    struct resources *resources = resources_new(place);
+    if (resources)
+        u->resources[u->resources_count++] = resources;
+    return resources;
+}
+
+static int set_up_endpoint(struct uploader *u, const struct conf *conf, struct database *d, struct err *err)
+{
+    if (d->target.kind == TARGET_DIR)
+        return 0;
+    target_to_engine(&d->target);
+    int rc = find_dm(conf, d, &d->endpoint.dm, err);
+    if (rc == 0)
+        rc = check_token(&d->endpoint.dm, conf_text(conf, CONF_TOKEN_FILE), err);
+    if (rc == 0 && !(d->endpoint.resources = share_resources(u, d->endpoint.dm.place)))
+        rc = err_set(err, -ENOMEM, "out of memory");
+    return rc;
+}
+
+static int add_database(struct uploader *u, const struct conf *conf, const char *text, struct err *err)
 {
     struct database *d = &u->databases[u->database_count];
     int rc = target_parse(text, &d->target, err);
@@ -34,13 +76,13 @@ static int add_database(struct uploader *u, const char *text, const char *token_
         rc = err_set(err, -EINVAL, "--database %s: %s was given before: one target for each database", text,
                      d->target.db);
     if (rc == 0)
-        rc = check_token(&d->target, token_file, err);
+        rc = check_token(&d->target, conf_text(conf, CONF_TOKEN_FILE), err);
     if (rc)
         return rc;
     adx_endpoint_init(&d->endpoint);
     waiting_init(&d->queue);
     u->database_count++;
-    return 0;
+    return set_up_endpoint(u, conf, d, err);
 }
 
 static int add_databases(struct uploader *u, const struct conf *conf, struct err *err)
@@ -48,11 +90,12 @@ static int add_databases(struct uploader *u, const struct conf *conf, struct err
     size_t count;
     char *const *list = conf_list(conf, CONF_DATABASE, &count);
     u->databases = calloc(count, sizeof *u->databases);
-    if (!u->databases)
+    u->resources = calloc(count, sizeof *u->resources);
+    if (!u->databases || !u->resources)
         return err_set(err, -ENOMEM, "out of memory");
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = add_database(u, list[i], conf_text(conf, CONF_TOKEN_FILE), err);
+        rc = add_database(u, conf, list[i], err);
     return rc;
 }
 
@@ -68,7 +111,9 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                       .files = PLAN_FILES_MAX,
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
     u->context.queue = conf_number(conf, CONF_QUEUE) == 0 ? QUEUE_UPLOAD : QUEUE_SEALED;
-    u->context.options = (struct adx_options){.mode = (enum adx_mode)conf_number(conf, CONF_INGEST),
+    u->context.options = (struct adx_options){.mode = (enum ingest_mode)conf_number(conf, CONF_INGEST),
+                                              .is_strict = conf_number(conf, CONF_DEDUP) == 1,
+                                              .retry_min_ms = u->backoff.min_ms,
                                               .token_file = conf_text(conf, CONF_TOKEN_FILE),
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
@@ -104,6 +149,9 @@ static void fini(void *state)
     /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint
      * (nobody waits for its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
     totals_free(u->context.totals);
+    for (size_t i = 0; i < u->resources_count; i++)
+        resources_free(u->resources[i]);
+    free(u->resources);
     free(u->databases);
     free(u->unknown);
     free(u->walk);

@@ -70,6 +70,8 @@ struct uploader {
     struct ctl_client *diskguard;
     struct database *databases;
     size_t database_count;
+    struct resources **resources; /* one for each data-management endpoint */
+    size_t resources_count;
     struct batch_limits limits;
     struct backoff backoff;
     unsigned uploads, in_flight;
