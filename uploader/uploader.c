@@ -120,6 +120,9 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                               .instance = u->daemon->instance};
     if (u->backoff.max_ms < u->backoff.min_ms)
         return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
+    if (u->context.options.is_strict &&
+        (u->context.options.mode == INGEST_STREAMING || u->context.options.mode == INGEST_INLINE))
+        return err_set(err, -EINVAL, "--dedup strict needs --ingest queued or auto: the other ways carry no key");
     return add_databases(u, conf, err);
 }
 
