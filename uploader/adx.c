@@ -8,12 +8,15 @@ void adx_endpoint_init(struct adx_endpoint *endpoint)
 {
     *endpoint = (struct adx_endpoint){.known_since = mono_now()};
     pthread_mutex_init(&endpoint->lock, NULL);
+    pthread_mutex_init(&endpoint->confirming, NULL);
 }
 
 void adx_endpoint_fini(struct adx_endpoint *endpoint)
 {
     free(endpoint->known);
     free(endpoint->off);
+    failures_fini(&endpoint->failures);
+    pthread_mutex_destroy(&endpoint->confirming);
     pthread_mutex_destroy(&endpoint->lock);
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/segment/format.h"
+#include "uploader/failures.h"
 #include "uploader/mode.h"
 #include "uploader/resources.h"
 
@@ -25,7 +26,7 @@ struct adx_options {
     enum ingest_mode mode;
     bool is_strict; /* --dedup strict */
     enum confirm confirm;
-    int64_t confirm_after_ms;
+    int64_t confirm_after_ms, confirm_every_ms;
     int64_t retry_min_ms;
     const char *token_file; /* NULL: no token */
     int64_t timeout_ms;
@@ -45,6 +46,10 @@ struct adx_endpoint {
         struct mono until;
     } * off; /* tables that are queued only, for a while; ADX_STREAM_OFF_MAX, or NULL */
     size_t off_count;
+
+    pthread_mutex_t
+        confirming;           /* held while ADX is asked: one question at a time, and others use its answer */
+    struct failures failures; /* under that lock */
 
     /* constant */
     struct target dm;            /* the data-management endpoint */

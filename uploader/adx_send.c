@@ -137,6 +137,11 @@ static void send_rows(const struct sending *s, struct sent *sent, struct outcome
     enum ingest_mode mode;
     *sent = (struct sent){
         .next = {.file = (uint32_t)s->batch->plan.count}}; /* a refused schema refuses all that is left */
+    mapping[0] = '\0';
+    if (s->batch->progress.state == PROGRESS_POSTED) {
+        queued_send(s, mapping, sent, outcome);
+        return;
+    }
     if (!find_mode(s, &mode, &facts, outcome) || !adx_ensure_schema(s, mapping, outcome))
         return;
     crash_point("adx:after-schema");

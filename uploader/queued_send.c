@@ -12,9 +12,9 @@
 #include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
-#include "uploader/adx_parts.h"
 #include "uploader/blob.h"
 #include "uploader/queue_message.h"
+#include "uploader/queued_parts.h"
 
 /* Signatures are lent anew each hour: an older one may have ended by the time ADX reads the blob. */
 enum { SIGNATURE_MS = RESOURCES_FRESH_MS };
@@ -176,6 +176,21 @@ static bool post(const struct queued *q, struct outcome *outcome)
     return outcome->verdict == VERDICT_SUCCESS;
 }
 
+/* From here on its signature is needed no more, and is kept nowhere. */
+static void record_posted(const struct sending *s, struct outcome *outcome)
+{
+    struct progress *progress = &s->batch->progress;
+    progress->state = PROGRESS_POSTED;
+    progress->blob[0] = '\0';
+    progress->step_ms = wall_now_ms();
+    int rc = batch_record(s->batch, true);
+    if (rc) /* after a crash it is posted again, with the same BlobPath */
+        log_warn("progress-not-written", log_s("batch", s->batch->place.group),
+                 log_s("cause", strerror(-rc)));
+    crash_point("queued:after-posted");
+    outcome->verdict = VERDICT_PENDING;
+}
+
 /* An address that was recorded long ago gets the signature that its container has now. False: the container
  * is not lent any more, so the blob has to be put anew. */
 static bool renew_signature(const struct queued *q)
@@ -200,8 +215,6 @@ static bool renew_signature(const struct queued *q)
 
 static bool begin(struct queued *q, struct outcome *outcome)
 {
-    const struct progress *progress = &q->s->batch->progress;
-    blob_name(&q->s->batch->plan, &progress->at, progress->sends, q->name);
     q->set = adx_take_resources(q->s, outcome);
     if (q->set)
         return true;
@@ -229,9 +242,16 @@ static bool ensure_uploaded(const struct queued *q, struct sent *sent, struct ou
 
 void queued_send(const struct sending *s, const char *mapping, struct sent *sent, struct outcome *outcome)
 {
+    const struct progress *progress = &s->batch->progress;
     struct queued q = {.s = s, .mapping = mapping};
     *outcome = (struct outcome){0};
-    if (begin(&q, outcome) && ensure_uploaded(&q, sent, outcome) && sent->raw_bytes > 0)
-        (void)post(&q, outcome);
+    blob_name(&s->batch->plan, &progress->at, progress->sends, q.name);
+    if (progress->state == PROGRESS_POSTED) {
+        queued_confirm(s, q.name, sent, outcome);
+        return;
+    }
+    if (begin(&q, outcome) && ensure_uploaded(&q, sent, outcome) && sent->raw_bytes > 0 &&
+        post(&q, outcome) && s->options->confirm != CONFIRM_NO)
+        record_posted(s, outcome);
     resources_release(q.set);
 }

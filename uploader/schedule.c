@@ -171,7 +171,7 @@ static bool has_due(const struct database *d)
     for (const struct batch *b = d->batches; b; b = b->next)
         if (!b->is_given_up && mono_is_past(b->not_before))
             return true;
-    return false;
+    return d->posted.first && !d->posted.is_asking && mono_is_past(d->posted.first->not_before);
 }
 
 /* May this database start one more? The first is always allowed, so that no other one can keep it out; more
@@ -194,6 +194,16 @@ static unsigned count_active(const struct uploader *u)
     return active;
 }
 
+void schedule_put_back(struct database *d, struct batch *batch)
+{
+    if (batch->posted_ms == 0) {
+        batches_insert(d, batch);
+        return;
+    }
+    d->posted.is_asking = false;
+    batches_post(d, batch);
+}
+
 static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 {
     struct upload_job *job = calloc(1, sizeof *job);
@@ -209,7 +219,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
         free(job);
         batch->not_before = mono_after(u->backoff.min_ms);
-        batches_insert(d, batch);
+        schedule_put_back(d, batch);
         return false;
     }
     d->in_flight++;
@@ -219,7 +229,9 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 
 static bool start_one(struct uploader *u, struct database *d)
 {
-    struct batch *batch = batches_take(d);
+    struct batch *batch = batches_take_posted(d);
+    if (!batch)
+        batch = batches_take(d);
     if (!batch)
         batch = claim_next(u, d);
     return batch && submit(u, d, batch);
@@ -253,6 +265,9 @@ int64_t schedule_delay_ms(const struct uploader *u)
         const struct database *d = &u->databases[i];
         if (d->is_paused || d->is_given_up || d->in_flight > 0)
             continue;
+        if (d->posted.first)
+            due =
+                mono_earlier(due, mono_is_past(d->not_before) ? d->posted.first->not_before : d->not_before);
         for (const struct batch *b = d->batches; b; b = b->next) {
             struct mono at = mono_is_past(d->not_before) ? b->not_before : d->not_before;
             if (!b->is_given_up)
@@ -271,7 +286,7 @@ bool schedule_has_work(const struct uploader *u, const struct database *d)
     for (const struct batch *b = d->batches; b; b = b->next)
         if (!b->is_given_up)
             return true;
-    return u->is_unsure || d->queue.due_next < d->queue.due_count;
+    return d->posted.first || u->is_unsure || d->queue.due_next < d->queue.due_count;
 }
 
 bool schedule_is_drained(const struct uploader *u)
@@ -279,7 +294,8 @@ bool schedule_is_drained(const struct uploader *u)
     struct waiting_sums sums;
     for (size_t i = 0; i < u->database_count; i++) {
         waiting_sum(&u->databases[i].queue, &sums);
-        if (u->databases[i].batches || u->databases[i].in_flight > 0 || sums.segments > 0)
+        if (u->databases[i].batches || u->databases[i].posted.first || u->databases[i].in_flight > 0 ||
+            sums.segments > 0)
             return false;
     }
     return u->unknown_count == 0 && u->foreign_batches == 0;

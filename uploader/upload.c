@@ -106,6 +106,8 @@ static enum upload_end advance(struct upload_job *job, struct batch_dir *batch, 
             note_sent(job, batch, &sent);
         else if (job->outcome.verdict == VERDICT_REFUSED)
             rc = refuse(job, batch, &sent.next);
+        else if (job->outcome.verdict == VERDICT_PENDING)
+            return UPLOAD_POSTED;
         else
             return UPLOAD_WAIT;
     }
@@ -181,6 +183,8 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
         return (rc = batch_remove(batch)) ? wait_for(job, "remove", rc, "an empty batch cannot be removed")
                                           : UPLOAD_DONE;
     enum upload_end end = advance(job, batch, worker);
+    job->posted_ms = batch->progress.step_ms;
+    job->rows = batch->plan.rows;
     return end == UPLOAD_DONE ? finish(job, batch) : end;
 }
 

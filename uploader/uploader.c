@@ -110,9 +110,15 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
+    u->confirm_after_ms = conf_number(conf, CONF_CONFIRM_AFTER);
+    u->confirm_every_ms =
+        u->confirm_after_ms / 8 < UPLOADER_CONFIRM_MS ? u->confirm_after_ms / 8 : UPLOADER_CONFIRM_MS;
     u->context.queue = conf_number(conf, CONF_QUEUE) == 0 ? QUEUE_UPLOAD : QUEUE_SEALED;
     u->context.options = (struct adx_options){.mode = (enum ingest_mode)conf_number(conf, CONF_INGEST),
                                               .is_strict = conf_number(conf, CONF_DEDUP) == 1,
+                                              .confirm = (enum confirm)conf_number(conf, CONF_CONFIRM),
+                                              .confirm_after_ms = u->confirm_after_ms,
+                                              .confirm_every_ms = u->confirm_every_ms,
                                               .retry_min_ms = u->backoff.min_ms,
                                               .token_file = conf_text(conf, CONF_TOKEN_FILE),
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
@@ -122,7 +128,8 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
         return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
     if (u->context.options.is_strict &&
         (u->context.options.mode == INGEST_STREAMING || u->context.options.mode == INGEST_INLINE))
-        return err_set(err, -EINVAL, "--dedup strict needs --ingest queued or auto: the other ways carry no key");
+        return err_set(err, -EINVAL,
+                       "--dedup strict needs --ingest queued or auto: the other ways carry no key");
     return add_databases(u, conf, err);
 }
 
@@ -144,6 +151,10 @@ static void fini(void *state)
         struct database *d = &u->databases[i];
         for (struct batch *batch; (batch = d->batches);) {
             d->batches = batch->next;
+            batches_free(batch);
+        }
+        for (struct batch *batch; (batch = d->posted.first);) {
+            d->posted.first = batch->next;
             batches_free(batch);
         }
         waiting_fini(&d->queue);

@@ -21,6 +21,7 @@ enum {
         4096, /* batches of a database that wait to be tried again: beyond that none is begun */
     UPLOADER_UNKNOWN_MS = 60000,    /* how often a database without a target is spoken of */
     UPLOADER_MEASURE_BUDGET = 1024, /* segments measured in one step */
+    UPLOADER_CONFIRM_MS = 30000,    /* at the longest, between two looks at what ADX failed on */
     UPLOADER_SCAN_SHARE = 10,       /* scanning takes at most a tenth of the main thread */
 };
 
@@ -36,7 +37,8 @@ struct batch {
     uint64_t segments, rows, raw_bytes; /* as known; 0 for one that was found */
     unsigned attempts;                  /* that failed */
     struct mono not_before;
-    bool is_given_up; /* --once */
+    bool is_given_up;  /* --once */
+    int64_t posted_ms; /* wall; 0: it is not posted, or that is all that was wanted */
     struct batch *next;
 };
 
@@ -47,6 +49,11 @@ struct database {
     struct waiting queue;
     struct batch *batches; /* that wait, oldest first */
     size_t batch_count;
+    struct posted {
+        struct batch *first, *last; /* posted and not confirmed, the one to be asked about next first */
+        size_t count;
+        bool is_asking; /* one of them is in flight */
+    } posted;
     unsigned in_flight;
 
     enum verdict health; /* SUCCESS: up */
@@ -76,7 +83,7 @@ struct uploader {
     struct backoff backoff;
     unsigned uploads, in_flight;
     size_t turn; /* database that is looked at first */
-    int64_t scan_interval_ms;
+    int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
     struct mono scan_due, unknown_due;
     struct walk *walk;
     struct unknown *unknown;
@@ -92,6 +99,8 @@ void schedule_scan(struct uploader *u);
 void schedule_start(struct uploader *u);
 bool schedule_has_work(const struct uploader *u,
                        const struct database *d); /* that may be tried in this run */
+void schedule_put_back(struct database *d,
+                       struct batch *batch); /* that was taken, into the list that it is from */
 int64_t schedule_delay_ms(const struct uploader *u);
 bool schedule_is_drained(const struct uploader *u); /* nothing left in the spool that was ours to send */
 
@@ -106,6 +115,8 @@ struct batch *batches_new(struct database *d, const struct spool_place *place);
 void batches_free(struct batch *batch);
 void batches_insert(struct database *d, struct batch *batch); /* by id */
 struct batch *batches_take(struct database *d);               /* the oldest that may be tried now, or NULL */
+void batches_post(struct database *d, struct batch *batch);   /* put it behind all that are posted */
+struct batch *batches_take_posted(struct database *d);        /* one to be asked about now, or NULL */
 bool batches_has(const struct database *d, const struct waiting_group *group);
 bool batches_set_key(struct batch *batch, const char *table, bool has_schema, uint64_t schema_hash,
                      enum segment_format format);

@@ -315,3 +315,103 @@ auto() { up --ingest auto "$@"; }
     grep -q blob-not-put "$T/uploader.log"
     run -1 grep -rl geheim "$T/uploader.log" "$T/status.log" "$T/metrics.log" "$SPOOL"
 }
+
+# --- confirmation ---
+
+confirm() { up --confirm show --confirm-after 400ms "$@"; }
+fail_blob() { # CODE KIND [DETAILS]: of the blob that was posted first, now in ADX's list of failures
+    curl -sSf -o /dev/null -d "$(messages | head -n 1 | jq -c --arg code "$1" --arg kind "$2" --arg details "${3:-because}" \
+        '[[(.BlobPath | sub("\\?.*"; "")), $code, $details, $kind]]')" "$SINK/_sink/failures"
+}
+# post: one batch, posted and not confirmed
+post() {
+    numbers 1 3000 | write A
+    run -137 env SPILLWAY_CRASH_AT=queued:after-posted uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued \
+        --database D="$SINK" --confirm show
+    jq -e '.state == "posted" and .blob == ""' "$SPOOL"/batch/D/*/progress.json
+}
+
+@test "confirm: a batch stays until ADX has not failed on it for a while" {
+    sink_start
+    numbers 1 5 | write A
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms \
+        --ingest queued --database D="$SINK" --confirm show --confirm-after 1h
+    posted() { [ "$(spillway --spool "$SPOOL" status --json | jq '.. | .posted? // empty | .rows')" = 5 ]; }
+    wait_until 20 posted
+    [ "$(count batch)" = 1 ]
+    stop uploader
+    run -0 confirm
+    [[ $output == *"batch-uploaded"* ]]
+    nothing_left
+    [ "$(messages | wc -l)" = 1 ]
+    sink_log '.[] | .csl // empty' | grep -q "ingestion failures | where Database == 'D' and FailedOn > ago("
+    [ "$(jq .databases.D.rows_uploaded "$SPOOL/state/uploader.json")" = 5 ]
+}
+
+@test "confirm: what ADX failed on for good goes to quarantine with its words" {
+    sink_start
+    post
+    fail_blob Stream_ClosingQuoteMissing Permanent 'a quote is missing'
+    run -0 confirm
+    nothing_left
+    jq -e '.reason == "refused" and .code == "Stream_ClosingQuoteMissing" and .message == "a quote is missing"' "$SPOOL"/quarantine/D/*.why
+    zcat "$SPOOL"/quarantine/D/*.gz | diff <(numbers 1 3000) -
+    [ "$(jq .databases.D.rows_quarantined "$SPOOL/state/uploader.json")" = 3000 ]
+    [ "$(messages | wc -l)" = 1 ]
+}
+
+@test "confirm: what failed in passing, or for want of a table, is sent again under a new name, also when killed on the way" {
+    for failure in 'General_RetryAttemptsExceeded Permanent' 'Timeout Transient' 'BadRequest_TableNotExist Permanent' 'Download_Forbidden Permanent'; do
+        for point in none confirm:after-again; do
+            rm -rf "$SPOOL"
+            mkdir "$SPOOL"
+            sink_start
+            post
+            # shellcheck disable=SC2086
+            fail_blob $failure
+            if [ "$point" = none ]; then
+                run -0 confirm --dedup strict
+                [[ $output == *"it is sent again"* ]]
+            else
+                run -137 env SPILLWAY_CRASH_AT=$point uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued \
+                    --database D="$SINK" --confirm show --confirm-after 400ms
+                run -0 confirm --dedup strict
+            fi
+            nothing_left
+            [ "$(messages | jq -r .Id | sort -u | wc -l)" = 2 ]
+            [ "$(messages | jq -r '.BlobPath | sub("\\?.*"; "") | sub(".*/"; "")' | sort -u | wc -l)" = 2 ]
+            [ "$(count quarantine)" = 0 ]
+            stop sink || :
+        done
+    done
+}
+
+@test "confirm: a message that ADX recognised as a repetition has not failed; peek reads the failure queues" {
+    sink_start
+    post
+    fail_blob BlobAlreadyReceived_BlobAlreadyFoundInBatch Permanent
+    run -0 confirm
+    [ "$(messages | wc -l)" = 1 ]
+    [ "$(count quarantine)" = 0 ]
+    post
+    path=$(messages | tail -n 1 | jq -r '.BlobPath | sub("\\?.*"; "")')
+    message=$(jq -nc --arg path "$path" '{IngestionSourcePath: $path, ErrorCode: "Stream_X", Details: "peeked", FailureStatus: "Permanent"}' | base64 -w0)
+    sink_fault "{\"match\":\"GET .*failed-0.*peekonly=true\",\"status\":200,\"count\":2,\"body\":\"<QueueMessagesList><QueueMessage><MessageText>$message</MessageText></QueueMessage></QueueMessagesList>\"}"
+    run -0 up --confirm peek --confirm-after 400ms
+    jq -e '.message == "peeked"' "$SPOOL"/quarantine/D/*.why
+}
+
+@test "confirm: an engine that cannot be asked leaves the batch posted, and does not stop uploads" {
+    sink_start
+    sink_fault '{"match":"ingestion failures","status":503,"count":1000000}'
+    numbers 1 5 | write A
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms \
+        --ingest queued --database D="$SINK" --confirm show --confirm-after 800ms
+    late() { [ "$(spillway --spool "$SPOOL" metrics | sed -n 's/^spillway_posted_late_rows.* //p')" = "$1" ]; }
+    wait_until 20 late 5
+    grep -q confirm-failed "$T/uploader.log"
+    numbers 6 10 | write A
+    wait_until 20 late 10
+    [ "$(count batch)" = 2 ]
+    stop uploader
+}
