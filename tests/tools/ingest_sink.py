@@ -9,12 +9,14 @@ queues in one loopback server. It keeps what it is sent and answers as told; it 
     POST /_sink/fault     {"match": regex on "METHOD /path?query body-start", "status": 503, "code": "ServerBusy", "count": 1, "body": "...",
                            "how": "before"|"after"|"drop"|"drop-after"}    after: the work is done, then the answer is this one
     POST /_sink/failures  [[IngestionSourcePath, ErrorCode, Details, FailureKind], ...]: rows of .show ingestion failures
+    POST /_sink/fail-next [ErrorCode, Details, FailureKind]: the blob of the next message becomes one of them, and its rows are not in
+    POST /_sink/reset     forget everything
 """
 import argparse, base64, gzip, http.server, json, os, re, socketserver, threading, urllib.parse
 
 SIGNATURE = "sv=2022-11-02&sr=c&sp=rw&se=2099-01-01T00%3A00%3A00Z&sig="
 lock = threading.RLock()
-log, faults, failures, blobs, blocks, messages = [], [], [], {}, {}, []
+log, faults, failures, blobs, blocks, messages, fail_next = [], [], [], {}, {}, [], []
 
 
 def table(columns, rows):
@@ -97,6 +99,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 faults.append({"status": 503, "code": "ServerBusy", "count": 1, "how": "before", "body": "", "headers": {}, **json.loads(body)})
             elif url.path == "/_sink/failures":
                 failures[:] = json.loads(body)
+            elif url.path == "/_sink/fail-next":
+                fail_next.append(json.loads(body))
+            elif url.path == "/_sink/reset":
+                for kept in (log, faults, failures, blobs, blocks, messages, fail_next):
+                    kept.clear()
         return self.answer(201)
 
     def work(self, url, body, entry):
@@ -112,6 +119,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.command == "POST" and name.endswith("/messages"):
                 entry["message"] = json.loads(base64.b64decode(re.search(rb"<MessageText>(.*)</MessageText>", body)[1], validate=True))
                 messages.append(entry["message"])
+                path = entry["message"]["BlobPath"].partition("?")[0]
+                if fail_next and all(path != failed[0] for failed in failures):
+                    failures.append([path, *fail_next.pop(0)])
             elif query.get("comp") == "block":
                 blocks[name, query["blockid"]] = body
             elif query.get("comp") == "blocklist":
@@ -141,6 +151,8 @@ def rows():
     out, seen = [b for name, b in blobs.items() if name.startswith("streamed")], set()
     for message in messages:
         keys = json.loads(message["AdditionalProperties"].get("ingestIfNotExists", "[]")) + [message["BlobPath"]]
+        if any(message["BlobPath"].partition("?")[0] == failed[0] for failed in failures):
+            continue
         if not seen & set(keys):
             out.append(blobs[urllib.parse.urlsplit(message["BlobPath"]).path])
         seen |= set(keys)
