@@ -118,8 +118,8 @@ def make_wide(rig, spool):
 
 def make_thin(rig, spool):
     """A batch of small blocks, which are compressed anew: some MiB of that."""
-    must("walwriter", *walwriter_args(spool, "T", "--block-bytes", "4K"), stdin=rig.rows.text("thin", 0, 12000))
-    return {"thin": 12000}
+    must("walwriter", *walwriter_args(spool, "T", "--block-bytes", "4K"), stdin=rig.rows.text("thin", 0, 90000))
+    return {"thin": 90000}
 
 
 def make_aside(rig, spool):
