@@ -42,6 +42,7 @@ static int enlist(struct uploader *u, const struct batch_dir *found)
         batches_free(batch);
         return -ENOMEM;
     }
+    batch->oldest_id = name.id; /* files of a plan are in the order of ids */
     batch->segments = found->plan.count;
     batch->rows = found->plan.rows;
     batch->raw_bytes = found->plan.raw_bytes;

@@ -84,6 +84,8 @@ void schedule_scan(struct uploader *u)
     }
     if (mono_is_past(u->unknown_due) || u->is_once)
         scan_unknown(u);
+    if (mono_is_past(u->ages_due))
+        ages_report(u);
     u->must_scan_all = false;
     int64_t pause_ms = mono_since_ms(started) * UPLOADER_SCAN_SHARE;
     u->scan_due = mono_after(u->is_unsure                     ? 0
@@ -111,6 +113,8 @@ static int claim_segments(struct uploader *u, struct batch *batch, const struct 
             continue;
         }
         batch->segments += rc == 0;
+        if (rc == 0 && batch->oldest_id == 0)
+            batch->oldest_id = segment->id;
         batch->rows += rc == 0 ? segment->rows : 0;
         batch->raw_bytes += rc == 0 ? segment->raw_bytes : 0;
     }

@@ -65,6 +65,14 @@ static void add_posted(json_t *out, const struct uploader *u, const struct datab
                                   (json_int_t)rows, "late_rows", (json_int_t)late));
 }
 
+static void add_ages(json_t *out, const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    json_object_set_new(out, "oldest_ms", json_integer(ages.oldest_ms));
+    json_object_set_new(out, "late_segments", json_integer((json_int_t)ages.late_segments));
+}
+
 static json_t *database_status(struct uploader *u, struct database *d)
 {
     json_t *out = totals_of(u->context.totals, d->target.db);
@@ -85,6 +93,7 @@ static json_t *database_status(struct uploader *u, struct database *d)
     }
     add_queue(out, d);
     add_posted(out, u, d);
+    add_ages(out, u, d);
     return out;
 }
 
@@ -171,6 +180,20 @@ static int64_t gauge_posted(const struct uploader *u, const struct database *d)
     return (int64_t)rows;
 }
 
+static int64_t gauge_oldest(const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    return ages.oldest_ms / 1000;
+}
+
+static int64_t gauge_late_segments(const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    return (int64_t)ages.late_segments;
+}
+
 static int64_t gauge_late(const struct uploader *u, const struct database *d)
 {
     uint64_t rows, late;
@@ -186,6 +209,9 @@ void uploader_metrics(void *state, struct metrics *out)
         {"spillway_uploads_in_flight", "Batches being uploaded.", gauge_in_flight},
         {"spillway_batches_waiting", "Batches that wait to be tried again.", gauge_waiting},
         {"spillway_upload_queue_segments", "Segments in the queue, not in a batch yet.", gauge_queued},
+        {"spillway_oldest_segment_age_seconds", "Since the oldest segment that has not left was begun.",
+         gauge_oldest},
+        {"spillway_late_segments", "Segments older than --max-age that have not left.", gauge_late_segments},
         {"spillway_posted_rows",
          "Rows in ADX's queue of which it is not known yet whether ADX failed on them (--confirm).",
          gauge_posted},

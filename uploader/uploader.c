@@ -110,6 +110,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
+    u->max_age_ms = conf_number(conf, CONF_MAX_AGE);
     u->confirm_after_ms = conf_number(conf, CONF_CONFIRM_AFTER);
     u->confirm_every_ms =
         u->confirm_after_ms / 8 < UPLOADER_CONFIRM_MS ? u->confirm_after_ms / 8 : UPLOADER_CONFIRM_MS;

@@ -21,6 +21,7 @@ enum {
         4096, /* batches of a database that wait to be tried again: beyond that none is begun */
     UPLOADER_UNKNOWN_MS = 60000,    /* how often a database without a target is spoken of */
     UPLOADER_MEASURE_BUDGET = 1024, /* segments measured in one step */
+    UPLOADER_AGES_MS = 60000,       /* how often data over --max-age is spoken of */
     UPLOADER_CONFIRM_MS = 30000,    /* at the longest, between two looks at what ADX failed on */
     UPLOADER_SCAN_SHARE = 10,       /* scanning takes at most a tenth of the main thread */
 };
@@ -28,7 +29,7 @@ enum {
 /* A batch that was claimed: it is in flight, or waits to be tried (again). */
 struct batch {
     struct spool_place place;
-    uint64_t id;
+    uint64_t id, oldest_id; /* its own, and that of its oldest segment (0: not known) */
     struct database *database;
     char *table; /* with the next three: what it is a batch of */
     uint64_t schema_hash;
@@ -84,7 +85,8 @@ struct uploader {
     unsigned uploads, in_flight;
     size_t turn; /* database that is looked at first */
     int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
-    struct mono scan_due, unknown_due;
+    int64_t max_age_ms;
+    struct mono scan_due, unknown_due, ages_due;
     struct walk *walk;
     struct unknown *unknown;
     size_t unknown_count;
@@ -103,6 +105,15 @@ void schedule_put_back(struct database *d,
                        struct batch *batch); /* that was taken, into the list that it is from */
 int64_t schedule_delay_ms(const struct uploader *u);
 bool schedule_is_drained(const struct uploader *u); /* nothing left in the spool that was ours to send */
+
+/* age.c */
+struct ages {
+    int64_t oldest_ms;      /* of the segment that was begun first; 0: there is none */
+    const char *table;      /* its table; may be NULL */
+    uint64_t late_segments; /* older than --max-age, in the queue and in batches that are not in flight */
+};
+void ages_measure(const struct uploader *u, const struct database *d, struct ages *ages);
+void ages_report(struct uploader *u); /* a warning for each database that has some */
 
 /* results.c */
 void results_take(struct uploader *u);

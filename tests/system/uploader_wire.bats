@@ -415,3 +415,17 @@ post() {
     [ "$(count batch)" = 2 ]
     stop uploader
 }
+
+@test "data older than --max-age is said loudly, and counted" {
+    sink_start
+    sink_fault '{"match":"mgmt","status":503,"count":1000000}'
+    numbers 1 5 | write A
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 100ms \
+        --ingest queued --database D="$SINK" --max-age 1s
+    says() { grep "^warn data-old" "$T/uploader.log" | grep -q 'table=A.*segments=1.*cause=".*503'; }
+    wait_until 20 says
+    counted() { [ "$(spillway --spool "$SPOOL" metrics | sed -n 's/^spillway_late_segments.* //p')" = "$1" ]; }
+    wait_until 20 counted 1
+    [ "$(spillway --spool "$SPOOL" metrics | sed -n 's/^spillway_oldest_segment_age_seconds.* //p')" -ge 1 ]
+    stop uploader
+}
