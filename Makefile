@@ -91,7 +91,7 @@ demo:  ## show the whole pipeline at work, with real input, in under a minute
 
 check:  ## run every test; the last line is "N passed, N failed"
 	@scripts/deps
-	@$(MAKE) --no-print-directory -s -j2 all tests
+	@$(MAKE) --no-print-directory -s -j2 all tests node
 	@BUILD=$(BUILD) tests/run
 
 bench:  ## measure: a table, and $(BUILD)/bench.json; some minutes (BENCH=quick: seconds, to try it)

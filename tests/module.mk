@@ -30,4 +30,4 @@ unit: $(unit_bins)  ## run the unit tests alone
 	@BUILD=$(BUILD) tests/run unit
 .PHONY: tests unit
 
-include tests/fuzz/module.mk tests/tools/module.mk tests/bench/module.mk
+include tests/node/module.mk tests/fuzz/module.mk tests/tools/module.mk tests/bench/module.mk

@@ -2,10 +2,14 @@
 #include <errno.h>
 
 #include "tests/adxsim/api.h"
+#include "tests/adxsim/duplicates.h"
 #include "tests/adxsim/export.h"
 #include "tests/adxsim/fault.h"
+#include "tests/adxsim/inbox.h"
 #include "tests/adxsim/journal.h"
 #include "tests/adxsim/reply.h"
+#include "tests/adxsim/settings.h"
+#include "tests/adxsim/ticket.h"
 
 typedef void handler(const struct sim *sim, struct request *request, struct reply *reply);
 
@@ -230,6 +234,58 @@ static void database(const struct sim *sim, struct request *request, struct repl
                                : "the store failed");
 }
 
+/* Argument key: columns that should tell rows apart, with commas between; all when absent. */
+static void duplicates(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    char *key = http_argument(request, "key");
+    struct table table;
+
+    if (find_table(sim, request, reply, &table)) {
+        json_t *report = duplicates_report(sim->store, &table, key);
+        if (report)
+            reply_take_json(reply, 200, report);
+        else
+            refuse(reply, 400, "the argument key names a column that is not there");
+    }
+    table_fini(&table);
+    free(key);
+}
+
+static void messages(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    (void)request;
+    reply_take_json(reply, 200, inbox_messages(sim->store));
+}
+
+static void batches(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    (void)request;
+    reply_take_json(reply, 200, inbox_batches(sim->store));
+}
+
+static void tokens(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    (void)request;
+    reply_take_json(reply, 200, ticket_report(sim->store));
+}
+
+static void show_settings(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    (void)request;
+    reply_take_json(reply, 200, settings_json(sim->settings));
+}
+
+static void change_settings(const struct sim *sim, struct request *request, struct reply *reply)
+{
+    json_t *wanted = json_loadb(buf_text(&request->body), request->body.len, 0, NULL);
+
+    if (settings_set_json(sim->settings, wanted) < 0)
+        refuse(reply, 400, "not an object of known settings with numbers in their ranges");
+    else
+        show_settings(sim, request, reply);
+    json_decref(wanted);
+}
+
 static const struct {
     const char *method;
     const char *path;
@@ -245,6 +301,12 @@ static const struct {
     {"POST", "/_sim/fault", add_fault},
     {"GET", "/_sim/fault", list_faults},
     {"DELETE", "/_sim/fault", clear_faults},
+    {"GET", "/_sim/duplicates", duplicates},
+    {"GET", "/_sim/messages", messages},
+    {"GET", "/_sim/batches", batches},
+    {"GET", "/_sim/tokens", tokens},
+    {"GET", "/_sim/settings", show_settings},
+    {"POST", "/_sim/settings", change_settings},
     {"POST", "/_sim/database", database},
     {"DELETE", "/_sim/database", database},
 };

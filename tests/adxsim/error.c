@@ -6,6 +6,8 @@
 
 #include "tests/adxsim/ident.h"
 
+#define INGESTION_TYPE "Kusto.Ingest.Exceptions.IngestionException"
+
 struct shape {
     int status;
     const char *code;
@@ -19,6 +21,8 @@ static const struct shape shapes[ERROR_KINDS] = {
     [ERROR_SEMANTIC] = {400, "BadRequest_SemanticError", "Kusto.Data.Exceptions.SemanticException", true},
     [ERROR_DATABASE_NOT_FOUND] = {404, "NotFound",
                                   "Kusto.Common.Svc.Exceptions.EntityNameDoesNotExistException", true},
+    [ERROR_DATABASE_NOT_EXIST] = {400, "BadRequest_DatabaseNotExist",
+                                  "Kusto.Data.Exceptions.KustoBadRequestException", true},
     [ERROR_TABLE_NOT_EXIST] = {400, "BadRequest_TableNotExist",
                                "Kusto.Common.Svc.Exceptions.EntityNotFoundException", true},
     [ERROR_ENTITY_NOT_FOUND] = {400, "BadRequest_EntityNotFound",
@@ -48,6 +52,21 @@ static const struct shape shapes[ERROR_KINDS] = {
     [ERROR_COMPRESSION] = {400, "BadRequest_InvalidCompression",
                            "Kusto.DataNode.Exceptions.InvalidCompressionException", true},
     [ERROR_FORBIDDEN] = {403, "Forbidden", "Kusto.Data.Exceptions.KustoRequestDeniedException", true},
+    [ERROR_STREAMING_OFF] = {404, "StreamingIngestionFunctionalityDisabled",
+                             "Kusto.Common.Svc.Exceptions.FunctionalityDisabledException", true},
+    [ERROR_CORRUPTED_MESSAGE] = {400, "BadRequest_CorruptedMessage", INGESTION_TYPE, true},
+    [ERROR_IDENTITY_TOKEN] = {400, "BadRequest_InvalidKustoIdentityToken", INGESTION_TYPE, true},
+    [ERROR_DUPLICATE_MAPPING] = {400, "BadRequest_DuplicateMapping", INGESTION_TYPE, true},
+    [ERROR_EMPTY_BLOB] = {400, "BadRequest_EmptyBlob", INGESTION_TYPE, true},
+    [ERROR_INVALID_BLOB] = {400, "BadRequest_InvalidBlob", INGESTION_TYPE, true},
+    [ERROR_FILE_TOO_LARGE] = {400, "BadRequest_FileTooLarge", INGESTION_TYPE, true},
+    [ERROR_BLOB_ALREADY_RECEIVED] = {400, "BlobAlreadyReceived_BlobAlreadyFoundInBatch", INGESTION_TYPE,
+                                     true},
+    [ERROR_BLOB_NOT_FOUND] = {400, "Download_SourceNotFound", INGESTION_TYPE, true},
+    [ERROR_BLOB_FORBIDDEN] = {400, "Download_Forbidden", INGESTION_TYPE, true},
+    [ERROR_BLOB_BAD_REQUEST] = {400, "Download_BadRequest", INGESTION_TYPE, true},
+    [ERROR_DOWNLOAD] = {500, "Download_UnknownError", INGESTION_TYPE, false},
+    [ERROR_RETRIES] = {500, "General_RetryAttemptsExceeded", INGESTION_TYPE, true},
     [ERROR_INTERNAL] = {500, "General_InternalServerError",
                         "Kusto.Common.Svc.Exceptions.InternalServiceException", false},
 };

@@ -12,6 +12,7 @@ enum error_kind {
     ERROR_SYNTAX,
     ERROR_SEMANTIC,
     ERROR_DATABASE_NOT_FOUND,
+    ERROR_DATABASE_NOT_EXIST, /* the same as the docs still have it */
     ERROR_TABLE_NOT_EXIST,
     ERROR_ENTITY_NOT_FOUND,
     ERROR_SCHEMA,
@@ -27,6 +28,20 @@ enum error_kind {
     ERROR_STREAMING_POLICY,
     ERROR_COMPRESSION,
     ERROR_FORBIDDEN,
+    ERROR_STREAMING_OFF,
+    /* Of queued ingestion; no HTTP answer shows them. */
+    ERROR_CORRUPTED_MESSAGE,
+    ERROR_IDENTITY_TOKEN,
+    ERROR_DUPLICATE_MAPPING,
+    ERROR_EMPTY_BLOB,
+    ERROR_INVALID_BLOB,
+    ERROR_FILE_TOO_LARGE,
+    ERROR_BLOB_ALREADY_RECEIVED,
+    ERROR_BLOB_NOT_FOUND,
+    ERROR_BLOB_FORBIDDEN,
+    ERROR_BLOB_BAD_REQUEST,
+    ERROR_DOWNLOAD, /* not permanent */
+    ERROR_RETRIES,
     ERROR_INTERNAL, /* the stand-in's own trouble (SQLite, disk): not permanent */
     ERROR_KINDS
 };

@@ -77,9 +77,9 @@ static bool parse_mode(const char *name, enum fault_mode *mode)
 
 static const char *unknown_key(const json_t *rule)
 {
-    static const char *const known[] = {"match",   "csl_prefix",  "db",        "table",
-                                        "status",  "retry_after", "permanent", "code",
-                                        "message", "mode",        "delay_ms",  "count"};
+    static const char *const known[] = {"match",       "csl_prefix", "db",      "table",   "status",
+                                        "retry_after", "permanent",  "code",    "message", "mode",
+                                        "delay_ms",    "count",      "account", "method",  "after"};
     const char *key;
     json_t *value;
 
@@ -95,7 +95,8 @@ static const char *unknown_key(const json_t *rule)
 
 static const char *parse_rule(const json_t *rule, struct fault *fault)
 {
-    static const char *const matches[] = {"all", "metadata", "mgmt", "query", "ingest"};
+    static const char *const matches[] = {"all",   "metadata", "mgmt",   "dm",   "query", "ingest",
+                                          "token", "imds",     "queued", "blob", "queue", "table"};
     const json_t *permanent = json_object_get(rule, "permanent");
     long long status = 503, retry_after = -1, delay_ms = 0, count = 1;
     char mode[32] = "status";
@@ -108,18 +109,22 @@ static const char *parse_rule(const json_t *rule, struct fault *fault)
         !take_text(rule, "csl_prefix", fault->csl_prefix, sizeof fault->csl_prefix) ||
         !take_text(rule, "db", fault->database, sizeof fault->database) ||
         !take_text(rule, "table", fault->table, sizeof fault->table) ||
+        !take_text(rule, "account", fault->account, sizeof fault->account) ||
+        !take_text(rule, "method", fault->method, sizeof fault->method) ||
         !take_text(rule, "code", fault->code, sizeof fault->code) ||
         !take_text(rule, "message", fault->message, sizeof fault->message) ||
         !take_text(rule, "mode", mode, sizeof mode))
         return "a text is not a string, or too long";
     if (!take_number(rule, "status", 599, &status) || status < 200 ||
         !take_number(rule, "retry_after", 86400, &retry_after) ||
-        !take_number(rule, "delay_ms", 3600000, &delay_ms) || !take_number(rule, "count", 1LL << 40, &count))
+        !take_number(rule, "delay_ms", 3600000, &delay_ms) ||
+        !take_number(rule, "count", 1LL << 40, &count) ||
+        !take_number(rule, "after", 1LL << 40, &fault->after))
         return "a number is not one, or out of range";
     for (size_t i = 0; i < ARRAY_LEN(matches); i++)
         known |= strcmp(matches[i], fault->match) == 0;
     if (!known)
-        return "match must be all, metadata, mgmt, query or ingest";
+        return "match must be all, metadata, mgmt, dm, query, ingest, token, imds, queued, blob, queue or table";
     if (!parse_mode(mode, &fault->mode))
         return "mode must be status, status-after, drop-before, drop-after, delay, truncate, cut, exceptions "
                "or gzip";
@@ -163,12 +168,13 @@ json_t *faults_list(struct faults *faults)
     pthread_mutex_lock(&faults->lock);
     for (size_t i = 0; i < faults->nrules; i++) {
         const struct fault *rule = &faults->rules[i];
-        json_array_append_new(list,
-                              json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I}", "id", rule->id,
-                                        "match", rule->match, "mode", mode_names[rule->mode], "csl_prefix",
-                                        rule->csl_prefix, "db", rule->database, "table", rule->table,
-                                        "status", rule->status, "delay_ms", rule->delay_ms, "count",
-                                        (json_int_t)rule->count, "hits", (json_int_t)rule->hits));
+        json_array_append_new(
+            list, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "id",
+                            rule->id, "match", rule->match, "mode", mode_names[rule->mode], "csl_prefix",
+                            rule->csl_prefix, "db", rule->database, "table", rule->table, "account",
+                            rule->account, "method", rule->method, "status", rule->status, "delay_ms",
+                            rule->delay_ms, "after", (json_int_t)rule->after, "count",
+                            (json_int_t)rule->count, "hits", (json_int_t)rule->hits));
     }
     pthread_mutex_unlock(&faults->lock);
     return list;
@@ -186,7 +192,8 @@ static bool matches(const struct fault *rule, const struct fault_subject *subjec
     if (*rule->csl_prefix &&
         (!subject->csl || strncmp(subject->csl, rule->csl_prefix, strlen(rule->csl_prefix)) != 0))
         return false;
-    return fits(rule->database, subject->database) && fits(rule->table, subject->table);
+    return fits(rule->database, subject->database) && fits(rule->table, subject->table) &&
+           fits(rule->account, subject->account) && fits(rule->method, subject->method);
 }
 
 void fault_take(struct faults *faults, const struct fault_subject *subject, struct fault *fault)
@@ -197,6 +204,10 @@ void fault_take(struct faults *faults, const struct fault_subject *subject, stru
         struct fault *rule = &faults->rules[i];
         if (!matches(rule, subject))
             continue;
+        if (rule->after > 0) {
+            rule->after--;
+            continue;
+        }
         rule->hits++;
         *fault = *rule;
         if (rule->count && --rule->count == 0) {
@@ -208,6 +219,17 @@ void fault_take(struct faults *faults, const struct fault_subject *subject, stru
     pthread_mutex_unlock(&faults->lock);
 }
 
+void fault_error(const struct fault *fault, struct sim_error *error)
+{
+    error_from_status(error, fault->status);
+    if (*fault->code)
+        error->code = fault->code;
+    if (*fault->message)
+        (void)snprintf(error->message, sizeof error->message, "%s", fault->message);
+    if (fault->permanent >= 0)
+        error->permanent = fault->permanent;
+}
+
 static void answer_status(const struct fault *fault, const struct request *request, struct reply *reply)
 {
     struct sim_error error;
@@ -217,13 +239,7 @@ static void answer_status(const struct fault *fault, const struct request *reque
         reply_empty(reply, 401);
         return;
     }
-    error_from_status(&error, fault->status);
-    if (*fault->code)
-        error.code = fault->code;
-    if (*fault->message)
-        (void)snprintf(error.message, sizeof error.message, "%s", fault->message);
-    if (fault->permanent >= 0)
-        error.permanent = fault->permanent;
+    fault_error(fault, &error);
     reply_error(reply, request, &error);
 }
 

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "tests/adxsim/error.h"
 #include "tests/adxsim/http.h"
 #include "tests/adxsim/sim.h"
 
@@ -24,10 +25,13 @@ enum fault_mode {
 struct fault {
     int id;
     enum fault_mode mode;
-    char match[16]; /* all, metadata, mgmt, query, ingest */
+    char match[16]; /* an endpoint, or all */
     char csl_prefix[256];
     char database[256];
     char table[256];
+    char account[64]; /* of storage */
+    char method[16];  /* of requests to storage */
+    long long after;  /* requests that it still lets pass */
     int status;
     int retry_after_s; /* negative: no header */
     int permanent;     /* 1, 0, or -1: what goes with the status */
@@ -39,10 +43,12 @@ struct fault {
 };
 
 struct fault_subject {
-    const char *endpoint; /* metadata, mgmt, query, ingest */
+    const char *endpoint; /* metadata, mgmt, dm, query, ingest, token, imds, queued, blob, queue, table */
     const char *database; /* NULL when not known */
     const char *table;
     const char *csl;
+    const char *account;
+    const char *method;
 };
 
 struct faults *faults_new(void);
@@ -54,6 +60,8 @@ json_t *faults_list(struct faults *faults);
 
 /* The oldest rule that fits, used up by one; fault->id is 0 when none does. */
 void fault_take(struct faults *faults, const struct fault_subject *subject, struct fault *fault);
+/* The error that a rule of a status is about. */
+void fault_error(const struct fault *fault, struct sim_error *error);
 /* What comes before the work: the wait, and the answers that need no work. True when reply is complete. */
 bool fault_before(const struct sim *sim, const struct fault *fault, const struct request *request,
                   struct reply *reply);

@@ -45,6 +45,19 @@ char *http_argument(const struct request *request, const char *name)
     return NULL;
 }
 
+char *http_header(const struct request *request, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = buf_text(&request->headers); *at;) {
+        size_t line = strcspn(at, "\n");
+        if (line > len && at[len] == ':' && strncasecmp(at, name, len) == 0)
+            return mem_strndup(at + len + 2, line - len - 2);
+        at += line + (at[line] ? 1 : 0);
+    }
+    return NULL;
+}
+
 void reply_json_text(struct reply *reply, int status, const char *text)
 {
     reply->status = status;

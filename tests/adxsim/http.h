@@ -5,15 +5,21 @@
 #include <sys/types.h>
 
 #include "tests/adxsim/buf.h"
+#include "tests/adxsim/host.h"
 #include "tests/adxsim/ident.h"
 
+struct site;
+
 struct request {
+    enum host host; /* to which it came */
+    const struct site *site;
     const char *method;
     char *path;        /* as sent, without the query; percent signs not decoded */
     const char *query; /* as sent, after the question mark; "" when none */
     struct buf body;
-    bool too_large; /* the body was longer than body.max: read, and thrown away */
-    /* Headers, NULL when absent. */
+    struct buf headers; /* all of them, "Name: value\n" each */
+    bool too_large;     /* the body was longer than body.max: read, and thrown away */
+    /* Some of the headers, NULL when absent. */
     const char *content_type;
     const char *content_encoding;
     const char *accept;
@@ -34,6 +40,7 @@ enum reply_end {
 struct reply {
     int status;
     const char *content_type;
+    struct buf headers; /* further ones, "Name: value\n" each */
     struct buf body;
     int retry_after_s; /* header, when not negative */
     bool gzip;         /* compress the body, whether or not the client takes that */
@@ -50,6 +57,9 @@ char *http_decode(const char *text, size_t len, bool plus_is_blank);
 /* An argument of the query, decoded (name without regard to case); NULL when absent or broken. The caller
  * frees. */
 char *http_argument(const struct request *request, const char *name);
+
+/* A header of the request; NULL when absent. The caller frees. */
+char *http_header(const struct request *request, const char *name);
 
 /* The answer is this JSON text / this status and nothing more. */
 void reply_json_text(struct reply *reply, int status, const char *text);

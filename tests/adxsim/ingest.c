@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <strings.h>
 
+#include "tests/adxsim/failure.h"
 #include "tests/adxsim/rows.h"
 
 typedef int reader(struct rows *rows, const char *data, size_t len, struct sim_error *error);
@@ -29,11 +30,14 @@ static const struct format *find_format(const char *name)
 }
 
 static int load_mapping(struct store *store, const struct table *table, const struct format *format,
-                        const char *name, struct mapping *mapping, struct sim_error *error)
+                        const struct ingest *ingest, struct mapping *mapping, struct sim_error *error)
 {
+    const char *name = ingest->mapping_name;
     char *json = NULL;
     int rc;
 
+    if (ingest->mapping_json)
+        return mapping_parse(table, format->mapping_kind, ingest->mapping_json, mapping, error);
     if (!name) {
         mapping_identity(table, format->mapping_kind, mapping);
         return 0;
@@ -103,6 +107,7 @@ static int write_rows(struct store *store, const struct table *table, const stru
         return rc;
     id = store_last_id(store);
     rc = rows_init(&rows, store, table, mapping, id);
+    rows.skip_first = ingest->skip_first;
     if (rc == 0)
         rc = format->read(&rows, ingest->data, ingest->len, error);
     if (rc == 0 && rows.count == 0)
@@ -132,7 +137,7 @@ static int ingest_locked(struct store *store, const struct table *table, const s
         outcome->skipped = true;
         goto out;
     }
-    if ((rc = load_mapping(store, table, format, ingest->mapping_name, &mapping, error)) < 0)
+    if ((rc = load_mapping(store, table, format, ingest, &mapping, error)) < 0)
         goto out;
     ident_guid(outcome->extent_id);
     if ((rc = store_begin(store)) == 0)
@@ -150,16 +155,24 @@ out:
 static void remember_failure(struct store *store, const struct table *table, const struct ingest *ingest,
                              const struct sim_error *error)
 {
-    char now[IDENT_TIME_SIZE], operation[IDENT_GUID_SIZE];
+    char operation[IDENT_GUID_SIZE];
+    const struct failure failure = {.operation_id = operation,
+                                    .database = table->database,
+                                    .table = table->name,
+                                    .source_path = "",
+                                    .properties = "",
+                                    .kind = ingest->kind,
+                                    .error = error};
 
-    ident_now(now);
     ident_guid(operation);
-    if (store_run(store,
-                  "INSERT INTO sim_failure(time, operation_id, db, tbl, kind, code, details, permanent)"
-                  " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                  "ttttttti", now, operation, table->database, table->name, ingest->kind, error->code,
-                  error->message, (int64_t)error->permanent) < 0)
-        fprintf(stderr, "warning failure-not-stored table=%s\n", table->name);
+    failure_remember(store, &failure);
+}
+
+const char *ingest_mapping_kind(const char *name)
+{
+    const struct format *format = find_format(name);
+
+    return format ? format->mapping_kind : NULL;
 }
 
 int ingest_run(struct store *store, const struct table *table, const struct ingest *ingest,
@@ -173,6 +186,7 @@ int ingest_run(struct store *store, const struct table *table, const struct inge
     if (rc != -EPROTO)
         error_set(error, ERROR_INTERNAL, "The store failed; see adxsim's standard error");
     *outcome = (struct ingest_outcome){.extent_id = IDENT_ZERO_GUID};
-    remember_failure(store, table, ingest, error);
+    if (!ingest->caller_remembers)
+        remember_failure(store, table, ingest, error);
     return -EPROTO;
 }

@@ -7,13 +7,16 @@
 #include "tests/adxsim/store.h"
 
 struct ingest {
-    const char *kind;          /* "inline", "streaming" */
+    const char *kind;          /* "inline", "streaming", "queued" */
     const char *format;        /* csv, json, multijson: any case */
     const char *mapping_name;  /* or NULL */
+    const char *mapping_json;  /* a mapping itself, or NULL; not together with a name */
     const char *tags;          /* a JSON array as text, or NULL */
     const char *if_not_exists; /* a JSON array as text, or NULL: skip when the table has any of these
                                   ingest-by tags */
     const char *request_id;    /* or NULL */
+    bool skip_first;           /* the first record of CSV is a heading */
+    bool caller_remembers;     /* a failure is not put into `.show ingestion failures` here */
     const char *data;
     size_t len;
 };
@@ -24,6 +27,8 @@ struct ingest_outcome {
     char extent_id[IDENT_GUID_SIZE]; /* all zero when nothing was stored */
 };
 
+/* The kind of mapping that goes with a format, "Csv" or "Json"; NULL: the format is not known. */
+const char *ingest_mapping_kind(const char *format);
 /* With the store's lock held. 0 or -EPROTO with *error set; then nothing was stored but a line of
  * `.show ingestion failures`. */
 NODISCARD int ingest_run(struct store *store, const struct table *table, const struct ingest *ingest,

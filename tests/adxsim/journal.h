@@ -12,7 +12,10 @@ void journal_free(struct journal *journal);
 void journal_add(struct journal *journal, const struct request *request, const struct reply *reply,
                  double duration_ms);
 void journal_clear(struct journal *journal);
-/* {"total":, "without_request_id":, "with_sig":, "by_status":{}, "by_path":{}, "last":[...oldest first]} */
+/* Of Kusto's hosts: {"total", "without_request_id", "with_sig" (in a query string or a command), "by_status",
+ * "by_path", "by_host": {HOST: {"total", "without_request_id", "commands": {"the first words": n}}},
+ * "get_commands": {".get ..": {"total", "last_hour"}}}; of all: {"by_endpoint": {"METHOD service": n} of
+ * storage, tokens and identities, "last": [...oldest first]} */
 json_t *journal_report(struct journal *journal);
 
 #endif

@@ -2,33 +2,38 @@
 
 #include <errno.h>
 
+#include "tests/adxsim/settings.h"
+
 enum { WORDS_MAX = 4 };
 
 struct command {
     const char *words[WORDS_MAX + 1];
     int (*run)(struct mgmt *mgmt);
     bool needs_database;
+    bool dm; /* of the data-management host: the engine refuses it, and that one refuses all others */
+    bool both;
 };
 
-/* Longer phrases before their beginnings. `.get ingestion resources` and `.get kusto identity token` are not
- * here on purpose: the engine refuses them, they belong to the data-management endpoint. */
+/* Longer phrases before their beginnings. */
 static const struct command commands[] = {
-    {{".show", "version"}, mgmt_show_version, false},
-    {{".show", "cluster", "details"}, mgmt_show_cluster, false},
-    {{".show", "cluster"}, mgmt_show_cluster, false},
-    {{".show", "databases"}, mgmt_show_databases, false},
-    {{".show", "ingestion", "failures"}, mgmt_show_failures, false},
-    {{".show", "tables"}, mgmt_show_tables, true},
-    {{".show", "table"}, mgmt_show_table, true},
-    {{".show", "database"}, mgmt_show_database, false},
-    {{".create-merge", "table"}, mgmt_create_merge_table, true},
-    {{".create", "table"}, mgmt_create_table, true},
-    {{".create-or-alter", "table"}, mgmt_create_or_alter, true},
-    {{".alter", "table"}, mgmt_alter_table, true},
-    {{".alter-merge", "table"}, mgmt_alter_table, true},
-    {{".drop", "table"}, mgmt_drop_table, true},
-    {{".clear", "table"}, mgmt_clear_table, true},
-    {{".ingest", "inline", "into", "table"}, mgmt_ingest_inline, true},
+    {.words = {".get", "ingestion", "resources"}, .run = mgmt_get_resources, .dm = true},
+    {.words = {".get", "kusto", "identity", "token"}, .run = mgmt_get_identity, .dm = true},
+    {.words = {".show", "version"}, .run = mgmt_show_version, .both = true},
+    {.words = {".show", "cluster", "details"}, .run = mgmt_show_cluster},
+    {.words = {".show", "cluster"}, .run = mgmt_show_cluster},
+    {.words = {".show", "databases"}, .run = mgmt_show_databases},
+    {.words = {".show", "ingestion", "failures"}, .run = mgmt_show_failures},
+    {.words = {".show", "tables"}, .run = mgmt_show_tables, .needs_database = true},
+    {.words = {".show", "table"}, .run = mgmt_show_table, .needs_database = true},
+    {.words = {".show", "database"}, .run = mgmt_show_database},
+    {.words = {".create-merge", "table"}, .run = mgmt_create_merge_table, .needs_database = true},
+    {.words = {".create", "table"}, .run = mgmt_create_table, .needs_database = true},
+    {.words = {".create-or-alter", "table"}, .run = mgmt_create_or_alter, .needs_database = true},
+    {.words = {".alter", "table"}, .run = mgmt_alter_table, .needs_database = true},
+    {.words = {".alter-merge", "table"}, .run = mgmt_alter_table, .needs_database = true},
+    {.words = {".drop", "table"}, .run = mgmt_drop_table, .needs_database = true},
+    {.words = {".clear", "table"}, .run = mgmt_clear_table, .needs_database = true},
+    {.words = {".ingest", "inline", "into", "table"}, .run = mgmt_ingest_inline, .needs_database = true},
 };
 
 int mgmt_syntax(struct mgmt *mgmt, const char *wanted)
@@ -136,11 +141,13 @@ int mgmt_take_properties(struct mgmt *mgmt, const char *const *names, char **val
     return mgmt_expect_punct(mgmt, ')');
 }
 
-/* The command whose words the text begins with; csl is then after them. */
-static const struct command *match(struct csl *csl, const char *text, size_t len)
+/* The command of the host whose words the text begins with; csl is then after them. */
+static const struct command *match(struct csl *csl, enum host host, const char *text, size_t len)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         size_t word = 0;
+        if (!commands[i].both && commands[i].dm != (host == HOST_DM))
+            continue;
         csl_init(csl, text, len);
         while (commands[i].words[word] && csl_accept_word(csl, commands[i].words[word]))
             word++;
@@ -156,32 +163,43 @@ static int check_database(struct mgmt *mgmt)
 {
     if (store_has_database(mgmt->store, mgmt->database))
         return 0;
-    return error_set(mgmt->error, ERROR_DATABASE_NOT_FOUND,
-                     "Entity ID '%.200s' of kind 'Database' was not found.", mgmt->database);
+    return mgmt_no_database(mgmt->sim, mgmt->database, mgmt->error);
 }
 
-int mgmt_run(const struct sim *sim, const char *database, const char *text, size_t len,
+int mgmt_no_database(const struct sim *sim, const char *name, struct sim_error *error)
+{
+    bool old = settings_get(sim->settings, SETTING_DATABASE_MISSING) == 400;
+
+    return error_set(error, old ? ERROR_DATABASE_NOT_EXIST : ERROR_DATABASE_NOT_FOUND,
+                     "Entity ID '%.200s' of kind 'Database' was not found.", name);
+}
+
+int mgmt_run(const struct sim *sim, enum host host, const char *database, const char *text, size_t len,
              const char *request_id, struct result *result, struct sim_error *error)
 {
     struct csl csl;
     struct mgmt mgmt = {.sim = sim,
                         .store = sim->store,
+                        .host = host,
                         .database = database ? database : SIM_DEFAULT_DATABASE,
                         .request_id = request_id,
                         .csl = &csl,
                         .result = result,
                         .error = error};
-    const struct command *command = match(&csl, text, len);
+    const struct command *command = match(&csl, host, text, len);
     int rc = 0;
 
-    store_lock(sim->store);
+    if (!command || !command->dm)
+        store_lock(sim->store);
     if (!command)
-        rc = mgmt_syntax(&mgmt, "a command that the engine knows");
+        rc = mgmt_syntax(&mgmt, host == HOST_DM ? "a command of data management"
+                                                : "a command that the engine knows");
     else if (command->needs_database)
         rc = check_database(&mgmt);
     if (rc == 0)
         rc = command->run(&mgmt);
-    store_unlock(sim->store);
+    if (!command || !command->dm)
+        store_unlock(sim->store);
     if (rc == 0)
         rc = result_pipe(result, &csl, error);
     csl_fini(&csl);

@@ -4,6 +4,7 @@
 
 #include "tests/adxsim/csl.h"
 #include "tests/adxsim/error.h"
+#include "tests/adxsim/host.h"
 #include "tests/adxsim/result.h"
 #include "tests/adxsim/sim.h"
 #include "tests/adxsim/store.h"
@@ -12,6 +13,7 @@
 struct mgmt {
     const struct sim *sim;
     struct store *store;
+    enum host host;
     const char *database;
     const char *request_id;
     struct csl *csl;
@@ -19,10 +21,10 @@ struct mgmt {
     struct sim_error *error;
 };
 
-/* Run a command with the store's lock held by this function. database may be NULL (the default one is meant).
- * 0, or -EPROTO with *error set. result must be fresh. */
-NODISCARD int mgmt_run(const struct sim *sim, const char *database, const char *csl, size_t len,
-                       const char *request_id, struct result *result, struct sim_error *error);
+/* Run a command of the engine or of data management, with the store's lock held by this function. database
+ * may be NULL (the default one is meant). 0, or -EPROTO with *error set. result must be fresh. */
+NODISCARD int mgmt_run(const struct sim *sim, enum host host, const char *database, const char *csl,
+                       size_t len, const char *request_id, struct result *result, struct sim_error *error);
 /* A query: a table's name and pipes. Same contract. */
 NODISCARD int query_run(const struct sim *sim, const char *database, const char *csl, size_t len,
                         struct result *result, struct sim_error *error);
@@ -38,6 +40,9 @@ NODISCARD int mgmt_io(struct mgmt *mgmt, int rc);                      /* -EIO b
 /* with (a='x', b=y), or nothing. Values by name (NULL-terminated list of known names); each freed by the
  * caller. */
 NODISCARD int mgmt_take_properties(struct mgmt *mgmt, const char *const *names, char **values);
+
+/* That there is no such database, in the shape that is set. */
+int mgmt_no_database(const struct sim *sim, const char *name, struct sim_error *error);
 
 int mgmt_show_version(struct mgmt *mgmt);
 int mgmt_show_cluster(struct mgmt *mgmt);
@@ -55,5 +60,8 @@ int mgmt_drop_table(struct mgmt *mgmt);
 int mgmt_alter_table(struct mgmt *mgmt);
 int mgmt_clear_table(struct mgmt *mgmt);
 int mgmt_ingest_inline(struct mgmt *mgmt);
+/* The data-management host's (mgmt_dm.c), run without the store's lock. */
+int mgmt_get_resources(struct mgmt *mgmt);
+int mgmt_get_identity(struct mgmt *mgmt);
 
 #endif

@@ -9,7 +9,8 @@ int mgmt_show_version(struct mgmt *mgmt)
 {
     result_add_columns(mgmt->result,
                        "BuildVersion:string,BuildTime:datetime,ServiceType:string,ProductVersion:string");
-    result_take_row(mgmt->result, json_pack("[s,s,s,s]", "1.0.0.0", "2026-01-01T00:00:00Z", "Engine",
+    result_take_row(mgmt->result, json_pack("[s,s,s,s]", "1.0.0.0", "2026-01-01T00:00:00Z",
+                                            mgmt->host == HOST_DM ? "DataManagement" : "Engine",
                                             "adxsim " SPILLWAY_VERSION));
     return 0;
 }
@@ -86,9 +87,9 @@ int mgmt_show_failures(struct mgmt *mgmt)
     if (rc == 0)
         rc = take_rows(
             mgmt, store_query(mgmt->store,
-                              "SELECT operation_id, db, tbl, time, '', details,"
+                              "SELECT operation_id, db, tbl, time, source_path, details,"
                               " iif(permanent, 'Permanent', 'Transient'), operation_id, kind, 0, code, '',"
-                              " '', '', 1, NOT permanent FROM sim_failure"
+                              " '', properties, 1, NOT permanent FROM sim_failure"
                               " WHERE ?1 IS NULL OR operation_id = ?1 ORDER BY id",
                               "t", operation));
     free(operation);
@@ -157,8 +158,7 @@ int mgmt_show_database(struct mgmt *mgmt)
     if (rc == 0)
         rc = mgmt_expect_word(mgmt, "ingestion");
     if (rc == 0 && !store_has_database(mgmt->store, name))
-        rc = error_set(mgmt->error, ERROR_DATABASE_NOT_FOUND,
-                       "Entity ID '%.200s' of kind 'Database' was not found.", name);
+        rc = mgmt_no_database(mgmt->sim, name, mgmt->error);
     if (rc == 0)
         rc = mgmt_show_mappings(mgmt, NULL, name);
     free(name);

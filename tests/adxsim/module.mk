@@ -1,7 +1,7 @@
 # The ADX stand-in: an HTTP server over SQLite. Tests and the demo only. It shares no code with what it judges:
 # neither it nor its unit tests link libspillway, so a fault of ours cannot hide itself by being on both sides.
 adxsim_src  := $(wildcard tests/adxsim/*.c)
-adxsim_LIBS := -lmicrohttpd -lsqlite3 -ljansson -lz -pthread
+adxsim_LIBS := -lmicrohttpd -lsqlite3 -ljansson -lz -lcurl -lgnutls -pthread
 adxsim_a    := $(BUILD)/lib/adxsim.a
 
 all_extra += $(BUILD)/bin/adxsim

@@ -82,8 +82,7 @@ static int run(struct mgmt *query)
     int rc = 0;
 
     if (!store_has_database(query->store, query->database))
-        return error_set(query->error, ERROR_DATABASE_NOT_FOUND,
-                         "Entity ID '%.200s' of kind 'Database' was not found.", query->database);
+        return mgmt_no_database(query->sim, query->database, query->error);
     rc = mgmt_take_table(query, &table);
     if (rc == 0) {
         struct plan plan = make_plan(query->csl);

@@ -22,6 +22,8 @@ void result_add_columns(struct result *result, const char *schema);
 /* Takes the row (a JSON array, one value for each column). */
 void result_take_row(struct result *result, json_t *row);
 void result_write(const struct result *result, struct buf *out);
+/* The frames of /v2/rest/query: header, properties, the table as primary result, completion. */
+void result_write_v2(const struct result *result, struct buf *out);
 /* A JSON string, whatever the bytes (what is not UTF-8 is replaced). */
 json_t *result_string(const char *text, size_t len);
 

@@ -98,7 +98,7 @@ int rows_read_csv(struct rows *rows, const char *data, size_t len, struct sim_er
 
     csv_init(&csv, data, len);
     while ((result = csv_next(&csv)) == CSV_RECORD && rc == 0)
-        rc = csv_row(rows, &csv);
+        rc = rows->skip_first && csv.record == 1 ? 0 : csv_row(rows, &csv);
     if (rc == 0 && result != CSV_END)
         rc = error_set(error, result == CSV_CLOSING_QUOTE_MISSING ? ERROR_CLOSING_QUOTE : ERROR_WRONG_FORMAT,
                        "CSV record %zu: %s", csv.record, csv_result_text(result));

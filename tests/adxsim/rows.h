@@ -12,7 +12,8 @@ struct rows {
     const struct mapping *mapping;
     sqlite3_stmt *insert;
     struct buf scratch;
-    int64_t count; /* written so far */
+    bool skip_first; /* CSV: the first record is a heading */
+    int64_t count;   /* written so far */
 };
 
 /* 0 or -EIO. rows_fini in either case. */

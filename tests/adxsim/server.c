@@ -6,11 +6,13 @@
 #include "tests/adxsim/api.h"
 #include "tests/adxsim/gunzip.h"
 #include "tests/adxsim/journal.h"
+#include "tests/adxsim/site.h"
 
 enum { CONNECTIONS_MAX = 512, IDLE_S = 120, CONNECTION_BYTES = 128 << 10, PIECE_BYTES = 64 << 10 };
 
 struct server {
     const struct sim *sim;
+    const struct site *site;
     struct MHD_Daemon *daemon;
 };
 
@@ -33,13 +35,18 @@ static void *begin(void *cls, const char *uri, struct MHD_Connection *connection
     struct exchange *exchange = mem_alloc(sizeof *exchange);
     size_t path = strcspn(uri, "?");
 
-    (void)cls, (void)connection;
+    const struct server *server = cls;
+
+    (void)connection;
     clock_gettime(CLOCK_MONOTONIC, &exchange->started);
+    exchange->request.host = server->site->host;
+    exchange->request.site = server->site;
     exchange->request.path = mem_strndup(uri, path);
     exchange->query = mem_strdup(uri[path] ? uri + path + 1 : "");
     exchange->request.query = exchange->query;
     ident_guid(exchange->request.activity_id);
-    buf_init(&exchange->request.body, api_body_max(exchange->request.path));
+    buf_init(&exchange->request.headers, 2 * CONNECTION_BYTES);
+    buf_init(&exchange->request.body, api_body_max(server->site->host, exchange->request.path));
     return exchange;
 }
 
@@ -52,12 +59,20 @@ static void end(void *cls, struct MHD_Connection *connection, void **context,
     if (!exchange)
         return;
     buf_fini(&exchange->request.body);
+    buf_fini(&exchange->request.headers);
     free(exchange->request.path);
     free(exchange->request.database);
     free(exchange->request.csl_head);
     free(exchange->query);
     free(exchange);
     *context = NULL;
+}
+
+static enum MHD_Result keep_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    buf_printf(cls, "%s: %s\n", name, value ? value : "");
+    return MHD_YES;
 }
 
 static void read_headers(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
@@ -70,6 +85,7 @@ static void read_headers(struct exchange *exchange, struct MHD_Connection *conne
     r->accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
     r->authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     r->request_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-ms-client-request-id");
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, keep_header, &r->headers);
     exchange->headers_read = true;
 }
 
@@ -128,6 +144,20 @@ static void compress_body(struct reply *reply)
     reply->body = packed;
 }
 
+static void add_further(struct MHD_Response *response, const struct buf *headers)
+{
+    for (const char *at = buf_text(headers); *at;) {
+        size_t line = strcspn(at, "\n"), name_len = strcspn(at, ":");
+        size_t skip = name_len + 1 + strspn(at + name_len + 1, " ");
+        char *name = mem_strndup(at, name_len);
+        char *value = mem_strndup(at + skip, skip < line ? line - skip : 0);
+        MHD_add_response_header(response, name, value);
+        free(name);
+        free(value);
+        at += line + (at[line] ? 1 : 0);
+    }
+}
+
 static void add_headers(struct MHD_Response *response, const struct request *request,
                         const struct reply *reply)
 {
@@ -143,6 +173,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     if (reply->status == 401)
         MHD_add_response_header(response, "WWW-Authenticate",
                                 "Bearer authorization_uri=\"https://login.microsoftonline.com/common\"");
+    add_further(response, &reply->headers);
+    if (request->host == HOST_STORAGE) /* which speaks for itself */
+        return;
     if (request->request_id)
         MHD_add_response_header(response, "x-ms-client-request-id", request->request_id);
     MHD_add_response_header(response, "x-ms-activity-id", request->activity_id);
@@ -180,11 +213,14 @@ static enum MHD_Result serve(const struct sim *sim, struct exchange *exchange,
 {
     struct reply reply = {.retry_after_s = -1};
 
+    buf_init(&reply.headers, CONNECTION_BYTES);
     buf_init(&reply.body, SIZE_MAX / 4);
     api_serve(sim, &exchange->request, &reply);
     if (strncmp(exchange->request.path, "/_sim/", 6) != 0)
         journal_add(sim->journal, &exchange->request, &reply, ms_since(&exchange->started));
-    return respond(connection, &exchange->request, &reply);
+    enum MHD_Result result = respond(connection, &exchange->request, &reply);
+    buf_fini(&reply.headers);
+    return result;
 }
 
 /* Called with the headers, then with each piece of the body, then at its end. A body that is too long is read
@@ -213,20 +249,27 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return serve(server->sim, exchange, connection);
 }
 
-struct server *server_start(const struct sim *sim, int fd)
+struct server *server_start(const struct sim *sim, const struct site *site, const char *cert, const char *key)
 {
     struct server *server = mem_alloc(sizeof *server);
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
+                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+                                         {MHD_OPTION_END, 0, NULL}};
 
     server->sim = sim;
-    server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, handle,
-        server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, begin, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, end, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+    server->site = site;
+    server->daemon =
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                             (cert ? (unsigned)MHD_USE_TLS : 0),
+                         0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, site->fd,
+                         MHD_OPTION_URI_LOG_CALLBACK, begin, server, MHD_OPTION_NOTIFY_COMPLETED, end, NULL,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)CONNECTION_BYTES, MHD_OPTION_ARRAY, cert ? tls : plain, MHD_OPTION_END);
     if (server->daemon)
         return server;
-    close(fd);
+    close(site->fd);
     free(server);
     return NULL;
 }

@@ -14,8 +14,11 @@
 NODISCARD int server_listen(const char *address, int *fd, uint16_t *port, char host[static 64]);
 
 struct server;
-/* Takes the socket. NULL when the library refuses. */
-struct server *server_start(const struct sim *sim, int fd);
+struct site;
+/* Takes the site's socket; the site outlives it. cert and key: PEM texts for TLS, or NULL for plain HTTP.
+ * NULL when the library refuses. */
+struct server *server_start(const struct sim *sim, const struct site *site, const char *cert,
+                            const char *key);
 /* Ends all connections and threads. */
 void server_stop(struct server *server);
 

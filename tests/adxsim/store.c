@@ -32,7 +32,14 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS sim_ingestion_table ON sim_ingestion(table_id);"
     "CREATE TABLE IF NOT EXISTS sim_failure(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, operation_id "
     "TEXT,"
-    " db TEXT, tbl TEXT, kind TEXT, code TEXT, details TEXT, permanent INTEGER);";
+    " db TEXT, tbl TEXT, source_path TEXT, properties TEXT, kind TEXT, code TEXT, details TEXT, permanent INTEGER);"
+    "CREATE TABLE IF NOT EXISTS sim_ticket(token TEXT PRIMARY KEY, audience TEXT, principal TEXT, issued INTEGER,"
+    " expires INTEGER);"
+    "CREATE TABLE IF NOT EXISTS sim_batch(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, db TEXT, tbl TEXT,"
+    " sealed_by TEXT, blobs INTEGER, bytes INTEGER);"
+    "CREATE TABLE IF NOT EXISTS sim_message(id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT, account TEXT,"
+    " message_id TEXT UNIQUE, source_id TEXT, message TEXT, state TEXT, code TEXT, details TEXT, deliveries INTEGER,"
+    " batch INTEGER, raw_size INTEGER, rows INTEGER);";
 
 static int failed(struct store *store, const char *what)
 {
