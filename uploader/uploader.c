@@ -38,6 +38,49 @@ static int check_trust(struct target *target, const struct token_options *tokens
                    target->db, target->place);
 }
 
+/* The data-management endpoint of this database, as given or as it follows from the engine's address. */
+static int find_dm(const struct conf *conf, const struct database *d, struct target *dm, struct err *err)
+{
+    size_t count;
+    char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
+    for (size_t i = 0; i < count; i++) {
+        int rc = target_parse(list[i], dm, err);
+        if (rc == 0 && strcmp(dm->folder, d->target.folder) != 0)
+            continue;
+        if (rc == 0 && dm->kind == TARGET_DIR)
+            rc = err_set(err, -EINVAL, "--data-management %s: this is not the address of an endpoint",
+                         list[i]);
+        return rc;
+    }
+    int rc = target_data_management(&d->target, dm);
+    return rc ? err_set(err, rc, "--database %s: the address is too long", d->target.db) : 0;
+}
+
+static struct resources *share_resources(struct uploader *u, const char *place)
+{
+    for (size_t i = 0; i < u->resources_count; i++)
+        if (strcmp(resources_place(u->resources[i]), place) == 0)
+            return u->resources[i];
+    struct resources *resources = resources_new(place);
+    if (resources)
+        u->resources[u->resources_count++] = resources;
+    return resources;
+}
+
+static int set_up_endpoint(struct uploader *u, const struct conf *conf, const struct token_options *tokens,
+                           const struct trust *trust, struct database *d, struct err *err)
+{
+    if (d->target.kind == TARGET_DIR)
+        return 0;
+    target_to_engine(&d->target);
+    int rc = find_dm(conf, d, &d->endpoint.dm, err);
+    if (rc == 0)
+        rc = check_trust(&d->endpoint.dm, tokens, trust, err);
+    if (rc == 0 && !(d->endpoint.resources = share_resources(u, d->endpoint.dm.place)))
+        rc = err_set(err, -ENOMEM, "out of memory");
+    return rc;
+}
+
 static int read_trust(const struct conf *conf, struct token_options *tokens, struct trust *trust,
                       struct err *err)
 {
@@ -46,8 +89,8 @@ static int read_trust(const struct conf *conf, struct token_options *tokens, str
     return token_options_read(tokens, conf, err);
 }
 
-static int add_database(struct uploader *u, const char *text, const struct token_options *tokens,
-                        const struct trust *trust, struct err *err)
+static int add_database(struct uploader *u, const struct conf *conf, const char *text,
+                        const struct token_options *tokens, const struct trust *trust, struct err *err)
 {
     struct database *d = &u->databases[u->database_count];
     int rc = target_parse(text, &d->target, err);
@@ -61,7 +104,7 @@ static int add_database(struct uploader *u, const char *text, const struct token
     adx_endpoint_init(&d->endpoint);
     waiting_init(&d->queue);
     u->database_count++;
-    return 0;
+    return set_up_endpoint(u, conf, tokens, trust, d, err);
 }
 
 static int add_databases(struct uploader *u, const struct conf *conf, struct err *err)
@@ -71,11 +114,12 @@ static int add_databases(struct uploader *u, const struct conf *conf, struct err
     struct trust trust;
     char *const *list = conf_list(conf, CONF_DATABASE, &count);
     u->databases = calloc(count, sizeof *u->databases);
-    if (!u->databases)
+    u->resources = calloc(count, sizeof *u->resources);
+    if (!u->databases || !u->resources)
         return err_set(err, -ENOMEM, "out of memory");
     int rc = read_trust(conf, &tokens, &trust, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = add_database(u, list[i], &tokens, &trust, err);
+        rc = add_database(u, conf, list[i], &tokens, &trust, err);
     if (rc == 0 && !(u->context.options.tokens = tokens_new(&tokens, &u->context.is_stopping)))
         rc = err_set(err, -ENOMEM, "out of memory");
     return rc;
@@ -100,14 +144,27 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
+    u->max_age_ms = conf_number(conf, CONF_MAX_AGE);
+    u->confirm_after_ms = conf_number(conf, CONF_CONFIRM_AFTER);
+    u->confirm_every_ms =
+        u->confirm_after_ms / 8 < UPLOADER_CONFIRM_MS ? u->confirm_after_ms / 8 : UPLOADER_CONFIRM_MS;
     u->context.queue = conf_number(conf, CONF_QUEUE) == 0 ? QUEUE_UPLOAD : QUEUE_SEALED;
-    u->context.options = (struct adx_options){.mode = (enum adx_mode)conf_number(conf, CONF_INGEST),
+    u->context.options = (struct adx_options){.mode = (enum ingest_mode)conf_number(conf, CONF_INGEST),
+                                              .is_strict = conf_number(conf, CONF_DEDUP) == 1,
+                                              .confirm = (enum confirm)conf_number(conf, CONF_CONFIRM),
+                                              .confirm_after_ms = u->confirm_after_ms,
+                                              .confirm_every_ms = u->confirm_every_ms,
+                                              .retry_min_ms = u->backoff.min_ms,
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
                                               .probe_timeout_ms = conf_number(conf, CONF_PROBE_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
                                               .instance = u->daemon->instance};
     if (u->backoff.max_ms < u->backoff.min_ms)
         return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
+    if (u->context.options.is_strict &&
+        (u->context.options.mode == INGEST_STREAMING || u->context.options.mode == INGEST_INLINE))
+        return err_set(err, -EINVAL,
+                       "--dedup strict needs --ingest queued or auto: the other ways carry no key");
     return add_databases(u, conf, err);
 }
 
@@ -132,12 +189,19 @@ static void fini(void *state)
             d->batches = batch->next;
             batches_free(batch);
         }
+        for (struct batch *batch; (batch = d->posted.first);) {
+            d->posted.first = batch->next;
+            batches_free(batch);
+        }
         waiting_fini(&d->queue);
         adx_endpoint_fini(&d->endpoint);
     }
     /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint
      * (nobody waits for its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
     totals_free(u->context.totals);
+    for (size_t i = 0; i < u->resources_count; i++)
+        resources_free(u->resources[i]);
+    free(u->resources);
     free(u->databases);
     free(u->unknown);
     free(u->walk);
