@@ -44,13 +44,13 @@ static int find_dm(const struct conf *conf, const struct database *d, struct tar
     size_t count;
     char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
     for (size_t i = 0; i < count; i++) {
-        int rc = target_parse(list[i], dm, err);
-        if (rc == 0 && strcmp(dm->folder, d->target.folder) != 0)
-            continue;
-        if (rc == 0 && dm->kind == TARGET_DIR)
-            rc = err_set(err, -EINVAL, "--data-management %s: this is not the address of an endpoint",
-                         list[i]);
-        return rc;
+        if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
+            return err_set(err, -EINVAL,
+                           "--data-management %s: this is not a database and the address of an endpoint; give "
+                           "DB=https://HOST",
+                           list[i]);
+        if (strcmp(dm->folder, d->target.folder) == 0)
+            return 0;
     }
     int rc = target_data_management(&d->target, dm);
     return rc ? err_set(err, rc, "--database %s: the address is too long", d->target.db) : 0;
@@ -315,7 +315,10 @@ static const struct conf_about about = {
             "target has taken\n"
             "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
             "else is tried again.\n"
-            "A database that fails holds back its own data only.",
+            "A database that fails holds back its own data only.\n"
+            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+            "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",
