@@ -5,7 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "uploader/backoff.h"
+#include "common/base/backoff.h"
 #include "uploader/http.h"
 
 enum { TICK_MS = 100 };
