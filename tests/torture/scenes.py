@@ -118,6 +118,12 @@ def make_wide(rig, spool):
     return {"wide": 1000}
 
 
+def make_thin(rig, spool):
+    """A batch of small blocks, which are compressed anew: some MiB of that."""
+    must("walwriter", *walwriter_args(spool, "T", "--block-bytes", "4K"), stdin=rig.rows.text("thin", 0, 90000))
+    return {"thin": 90000}
+
+
 def make_aside(rig, spool):
     """Segments in quarantine, whole and damaged, and some in sealed/."""
     fill(rig, spool, "aside", 300)
@@ -142,7 +148,7 @@ def make_ring(rig, spool):
     return fed
 
 
-TEMPLATES = {"ring": make_ring, "aside": make_aside, "wide": make_wide, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
+TEMPLATES = {"ring": make_ring, "aside": make_aside, "wide": make_wide, "thin": make_thin, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
 
 
 def template(rig, name):
@@ -634,6 +640,46 @@ class UploaderAdx(Uploader):
         self.sim.give(judge)
 
 
+class UploaderQueuedAdx(UploaderAdx):
+    """Queued ingestion under a key: nothing is ever there twice."""
+
+    name = "uploader-queued"
+    more = ("--ingest", "queued", "--dedup", "strict")
+
+    def __init__(self, rig, top):
+        Uploader.__init__(self, rig, top)  # pylint: disable=non-parent-init-called
+        self.sink = rig.sink()
+        self.sink.call("/_sink/reset", b"")
+
+    def url(self):
+        return self.sink.url
+
+    def may_repeat(self, writer, seq):
+        return False
+
+    def gather(self, judge):
+        Uploader.gather(self, judge)
+        judge.take(self.sink.call("/_sink/rows"), "sink", ordered=False)
+
+
+class UploaderBlocks(UploaderQueuedAdx):
+    """A blob in several blocks."""
+
+    name, state = "uploader-blocks", "thin"
+    more = (*UploaderQueuedAdx.more, "--batch-bytes", "1G")
+
+
+class UploaderConfirmed(UploaderQueuedAdx):
+    """ADX fails on the first blob in passing: it is sent again."""
+
+    name = "uploader-confirmed"
+    more = (*UploaderQueuedAdx.more, "--confirm", "show", "--confirm-after", "100ms")
+
+    def start(self, shim):
+        self.sink.call("/_sink/fail-next", json.dumps(["Timeout", "it took too long", "Transient"]).encode())
+        return super().start(shim)
+
+
 class Requeue(Scene):
     """spillway requeue: from quarantine back into the pipeline."""
 
@@ -731,5 +777,6 @@ class WalwriterRewrite(Walwriter):
 SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, ReceiverMany, ReceiverSeal, ReceiverParked,
                               WalwriterSlow,
                               WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, PeerdSend, PeerdLost,
-                              PeerdRefused, PeerdDiverted, PeerdMixed, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderWide,
+                              PeerdRefused, PeerdDiverted, PeerdMixed, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx,
+                              UploaderBlocks, UploaderConfirmed, UploaderWide,
                               UploaderRefused, UploaderPartRefused, WalwriterRewrite]}
