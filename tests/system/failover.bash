@@ -1,0 +1,85 @@
+# For tests of failover: three real instances (peerd, diskguard, uploader each) and two databases, A and B, each a directory that all three
+# upload to. Load after lib and peers. A database is dead while a file is where its directory should be.
+# shellcheck shell=bash disable=SC2034
+
+NAMES=(n0 n1 n2)
+
+failover_setup() {
+    spillway_setup
+    mkdir -p "$T/adx/A" "$T/adx/B"
+    : >"$T/written"
+    local n
+    for n in "${NAMES[@]}"; do
+        declare -g "PORT_$n=$(free_port)"
+        mkdir -p "$T/$n"
+    done
+    BUDGET=64M
+    PEERD_FLAGS=()
+    UPLOADER_FLAGS=()
+    GUARD_FLAGS=()
+}
+
+guard_of() { start "guard-$1" diskguard --spool "$T/$1" --max-disk-usage "$BUDGET" --min-free 0 --scan-interval 100ms "${GUARD_FLAGS[@]}"; }
+
+peerd_of() {
+    local port=PORT_$1 flags=() n
+    for n in "${NAMES[@]}"; do
+        local other=PORT_$n
+        flags+=(--peer "$n=http://127.0.0.1:${!other}")
+    done
+    start "peerd-$1" peerd --spool "$T/$1" --name "$1" --listen "127.0.0.1:${!port}" "${flags[@]}" --scan-interval 100ms --transfer-linger 50ms \
+        --retry-min 20ms --retry-max 300ms --peer-poll 100ms --peer-hold 3s --peer-unhealthy 300ms --segment-age 300ms "${PEERD_FLAGS[@]}"
+}
+
+uploader_of() {
+    start "uploader-$1" uploader --spool "$T/$1" --database "A=dir:$T/adx/A" --database "B=dir:$T/adx/B" --scan-interval 100ms --batch-age 0 \
+        --retry-min 20ms --retry-max 200ms --breaker-failures 2 --breaker-time 100ms --probe-interval 300ms --idle-probe 500ms \
+        --recovery-hold 300ms "${UPLOADER_FLAGS[@]}"
+}
+
+ring_up() {
+    local n
+    for n in "${NAMES[@]}"; do guard_of "$n"; done
+    for n in "${NAMES[@]}"; do uploader_of "$n"; done
+    for n in "${NAMES[@]}"; do peerd_of "$n"; done
+    wait_until 30 see_each_other
+}
+
+see_each_other() {
+    local n
+    for n in "${NAMES[@]}"; do
+        [ "$(spillway --spool "$T/$n" peers --json | jq -s '[.. | objects | select(.present == true)] | length')" -ge 3 ] || return 1
+    done
+}
+
+kill_db() { mv "$T/adx/$1" "$T/adx/$1.away" && : >"$T/adx/$1"; }
+heal_db() { rm "$T/adx/$1" && mv "$T/adx/$1.away" "$T/adx/$1"; }
+
+# write NAME DB TABLE FIRST LAST: rows "NAME,TABLE,n" in that instance; recorded as written.
+write() {
+    seq "$4" "$5" | sed "s/^/$1,$3,/" | walwriter --spool "$T/$1" --db "$2" --table "$3" --schema who:string,t:string,n:long \
+        --segment-bytes "${SEGMENT_BYTES:-16K}" --block-bytes 4K 2>>"$T/writers.log"
+    printf '%s %s %s %s %s\n' "$@" >>"$T/written"
+}
+
+expected() { # DB
+    while read -r who db table first last; do
+        [ "$db" = "$1" ] && seq "$first" "$last" | sed "s/^/$who,$table,/"
+    done <"$T/written" | sort
+}
+uploaded() { find "$T/adx/$1" "$T/adx/$1.away" -name '*.gz' -print0 2>/dev/null | xargs -0r zcat | sort; } # DB
+held() { find "$T/$1"/{sealed,upload,batch,transfer}/"$2" -name '*.gz' 2>/dev/null | wc -l; }        # NAME DB: segments
+
+state_of() { spillway --spool "$T/$1" failover --json | jq -e --arg db "$2" ".databases[] | select(.db == \$db) | $3"; } # NAME DB FILTER
+all_say() { # DB FILTER
+    local n
+    for n in "${NAMES[@]}"; do state_of "$n" "$@" >/dev/null || return 1; done
+}
+sacrificial() { spillway --spool "$T/n0" failover --json | jq -r --arg db "$1" '.databases[] | select(.db == $db).at'; }
+
+has_all() { [ "$(uploaded "$1")" = "$(expected "$1")" ]; } # DB: each row once, none else
+given_up() { # DB FATE: rows
+    local n
+    for n in "${NAMES[@]}"; do spillway --spool "$T/$n" failover --json; done | jq -s --arg db "$1" --arg fate "$2" \
+        '[.[].databases[] | select(.db == $db).given_up[] | select(.fate == $fate).rows] | add // 0'
+}
