@@ -7,7 +7,8 @@ NAMES=(n0 n1 n2)
 failover_setup() {
     spillway_setup
     mkdir -p "$T/adx/A" "$T/adx/B"
-    : >"$T/written"
+    : >"$T/written-A"
+    : >"$T/written-B"
     local n
     for n in "${NAMES[@]}"; do
         declare -g "PORT_$n=$(free_port)"
@@ -19,7 +20,11 @@ failover_setup() {
     GUARD_FLAGS=()
 }
 
-guard_of() { start "guard-$1" diskguard --spool "$T/$1" --max-disk-usage "$BUDGET" --min-free 0 --scan-interval 100ms "${GUARD_FLAGS[@]}"; }
+# BUDGET_NAME: that instance's own.
+guard_of() {
+    local budget=BUDGET_$1
+    start "guard-$1" diskguard --spool "$T/$1" --max-disk-usage "${!budget:-$BUDGET}" --min-free 0 --scan-interval 100ms "${GUARD_FLAGS[@]}"
+}
 
 peerd_of() {
     local port=PORT_$1 flags=() n
@@ -55,19 +60,28 @@ see_each_other() {
 kill_db() { mv "$T/adx/$1" "$T/adx/$1.away" && : >"$T/adx/$1"; }
 heal_db() { rm "$T/adx/$1" && mv "$T/adx/$1.away" "$T/adx/$1"; }
 
+# bulk NAME DB TABLE FIRST LAST: the same with a kilobyte in each row that hardly compresses.
+bulk() {
+    python3 -c '
+import random, sys
+who, table, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for n in range(first, last + 1):
+    print(who, table, n, random.Random(who + table + str(n)).randbytes(700).hex(), sep=",")' "$1" "$3" "$4" "$5" >"$T/bulk-$1-$2-$3-$4"
+    cut -d, -f1-3 "$T/bulk-$1-$2-$3-$4" >>"$T/written-$2"
+    walwriter --spool "$T/$1" --db "$2" --table "$3" --schema who:string,t:string,n:long,x:string --segment-bytes 128K --block-bytes 32K \
+        <"$T/bulk-$1-$2-$3-$4" 2>>"$T/writers.log"
+    rm "$T/bulk-$1-$2-$3-$4"
+}
+
 # write NAME DB TABLE FIRST LAST: rows "NAME,TABLE,n" in that instance; recorded as written.
 write() {
     seq "$4" "$5" | sed "s/^/$1,$3,/" | walwriter --spool "$T/$1" --db "$2" --table "$3" --schema who:string,t:string,n:long \
         --segment-bytes "${SEGMENT_BYTES:-16K}" --block-bytes 4K 2>>"$T/writers.log"
-    printf '%s %s %s %s %s\n' "$@" >>"$T/written"
+    seq "$4" "$5" | sed "s/^/$1,$3,/" >>"$T/written-$2"
 }
 
-expected() { # DB
-    while read -r who db table first last; do
-        [ "$db" = "$1" ] && seq "$first" "$last" | sed "s/^/$who,$table,/"
-    done <"$T/written" | sort
-}
-uploaded() { find "$T/adx/$1" "$T/adx/$1.away" -name '*.gz' -print0 2>/dev/null | xargs -0r zcat | sort; } # DB
+expected() { sort "$T/written-$1"; } # DB: the first three columns of all rows
+uploaded() { find "$T/adx/$1" "$T/adx/$1.away" -name '*.gz' -print0 2>/dev/null | xargs -0r zcat | cut -d, -f1-3 | sort; } # DB
 held() { find "$T/$1"/{sealed,upload,batch,transfer}/"$2" -name '*.gz' 2>/dev/null | wc -l; }        # NAME DB: segments
 
 state_of() { spillway --spool "$T/$1" failover --json | jq -e --arg db "$2" ".databases[] | select(.db == \$db) | $3"; } # NAME DB FILTER
@@ -76,6 +90,11 @@ all_say() { # DB FILTER
     for n in "${NAMES[@]}"; do state_of "$n" "$@" >/dev/null || return 1; done
 }
 sacrificial() { spillway --spool "$T/n0" failover --json | jq -r --arg db "$1" '.databases[] | select(.db == $db).at'; }
+
+rows_held() { # DB: in all spools
+    local n
+    for n in "${NAMES[@]}"; do find "$T/$n"/{active,sealed,upload,batch,transfer,quarantine}/"$1" -name '*.gz' -print0 2>/dev/null | xargs -0r zcat; done | wc -l
+}
 
 has_all() { [ "$(uploaded "$1")" = "$(expected "$1")" ]; } # DB: each row once, none else
 given_up() { # DB FATE: rows

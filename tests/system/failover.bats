@@ -34,3 +34,48 @@ teardown() { stop_all; }
     wait_until 90 has_all B
     has_all A
 }
+
+# who_buffers DB: the sacrificial instance, computed apart from our own code.
+who_buffers() { python3 "$REPO/tests/tools/owner.py" "$1" "${NAMES[@]}"; }
+
+# fill: B is dead, and more of it is written everywhere than its sacrificial instance takes.
+fill() {
+    declare -g "BUDGET_$AT=6M"
+    GUARD_FLAGS=(--failover-share 50%)
+    ring_up
+    kill_db B
+    for n in "${NAMES[@]}"; do write "$n" B T0 1 10; done
+    wait_until 60 all_say B ".active and .at == \"$AT\""
+    for i in 1 2 3 4; do for n in "${NAMES[@]}"; do [ "$n" = "$AT" ] || bulk "$n" B "T$i" 1 600; done; done
+}
+
+left_elsewhere() { # segments of B outside its sacrificial instance
+    local n sum=0
+    for n in "${NAMES[@]}"; do [ "$n" = "$AT" ] || sum=$((sum + $(held "$n" B))); done
+    echo $sum
+}
+all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
+
+@test "the sacrificial instance is full: 429 for B alone, each drop in the ledger; A goes on; the sum adds up to the row" {
+    AT=$(who_buffers B)
+    fill
+    wait_until 120 all_gone_elsewhere
+    dropped=$(given_up B dropped)
+    [ "$dropped" -gt 0 ]
+    # A is taken there as before: sent to it, and uploaded by it.
+    for n in "${NAMES[@]}"; do for t in T1 T2 T3 T4 T5; do write "$n" A "$t" 1 100; done; done
+    wait_until 60 has_all A
+    grep -q 'status=429 .*failover\|code=failover' "$T/peerd-$AT.log"
+    [ "$(grep -c 'transfer-refused.*db=A' "$T/peerd-$AT.log")" -eq 0 ]
+    [ "$(($(rows_held B) + dropped))" -eq "$(expected B | wc -l)" ]
+    for n in "${NAMES[@]}"; do
+        [ "$n" = "$AT" ] || spillway --spool "$T/$n" metrics | grep 'spillway_dropped_rows_total{db="B",reason="sacrificial-full"}'
+    done
+    heal_db B
+    wait_until 60 all_say B '.active | not'
+    arrived() { [ "$(rows_held B)" -eq 0 ] && [ "$(uploaded B | wc -l)" -eq $(($(expected B | wc -l) - dropped)) ]; }
+    wait_until 120 arrived
+    [ "$(uploaded B | uniq -d | wc -l)" -eq 0 ]
+    [ "$(comm -23 <(uploaded B) <(expected B) | wc -l)" -eq 0 ]
+    [ "$(given_up B dropped)" -eq "$dropped" ]
+}
