@@ -36,6 +36,7 @@ struct landing_job {
     struct landing_job *next;
     enum land_kind kind;
     enum land_result result;
+    bool is_spent; /* LAND_FULL: the disk budget is, not something that passes */
     char why[LAND_WHY_BYTES];
     void (*done)(struct landing_job *job);
     struct landing_key key;

@@ -22,8 +22,9 @@ static void fail(struct lander *lander, struct landing_job *job, int rc, const s
 {
     bool is_full = writer_is_full(rc), is_crowded = rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
     round_refuse(job, is_full || is_crowded ? LAND_FULL : LAND_FAILED, err->text);
+    job->is_spent = is_full && rc != -ENOTCONN;
     if (is_full)
-        received_set_full(lander->received, job->key.database, REFUSAL_MS, err->text);
+        received_set_full(lander->received, job->key.database, REFUSAL_MS, job->is_spent, err->text);
     if (rc == -ENOTCONN)
         lander->has_guard = false;
     if (!is_full && !is_crowded)

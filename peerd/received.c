@@ -44,19 +44,21 @@ struct received_database *received_get(struct received *received, const char *na
 }
 
 void received_set_full(struct received *received, struct received_database *database, int64_t ms,
-                       const char *why)
+                       bool is_spent, const char *why)
 {
     pthread_mutex_lock(&received->lock);
+    database->is_spent = is_spent;
     database->full_until = mono_after(ms);
     snprintf(database->why, sizeof database->why, "%.*s", (int)sizeof database->why - 1, why);
     pthread_mutex_unlock(&received->lock);
 }
 
-bool received_has_room(struct received *received, struct received_database *database,
+bool received_has_room(struct received *received, struct received_database *database, bool *is_spent,
                        char why[static RECEIVED_WHY_BYTES])
 {
     pthread_mutex_lock(&received->lock);
     bool has_room = mono_is_past(database->full_until);
+    *is_spent = database->is_spent;
     if (!has_room)
         memcpy(why, database->why, sizeof database->why);
     pthread_mutex_unlock(&received->lock);

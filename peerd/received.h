@@ -19,6 +19,7 @@ struct received_database {
     _Atomic uint64_t transfers, rows, bytes, known, conflicts, refused;
     /* private */
     struct mono full_until;
+    bool is_spent;
     char why[RECEIVED_WHY_BYTES];
 };
 
@@ -34,13 +35,14 @@ void received_fini(struct received *received);
 /* The one of this name. NULL: no memory, or RECEIVED_DATABASES_MAX others are there. */
 struct received_database *received_get(struct received *received, const char *name);
 
-/* There was no room for it: who comes within the time is refused with this reason. */
+/* There was no room for it: who comes within the time is refused with this reason. `is_spent`: the disk budget
+ * is, which does not pass by itself. */
 void received_set_full(struct received *received, struct received_database *database, int64_t ms,
-                       const char *why);
+                       bool is_spent, const char *why);
 
 /* Has it room, as far as is known? Else `why` gets the reason. */
 NODISCARD bool received_has_room(struct received *received, struct received_database *database,
-                                 char why[static RECEIVED_WHY_BYTES]);
+                                 bool *is_spent, char why[static RECEIVED_WHY_BYTES]);
 
 /* Is there no database that has room, and one at least that has not? */
 bool received_is_full(struct received *received);

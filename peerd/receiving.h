@@ -51,8 +51,8 @@ void receiving_count(struct receiving *receiving, unsigned status);
 /* Why it is not ready: words and sentences; the caller's. Empty: it is. */
 json_t *receiving_reasons(struct receiving *receiving);
 
-/* Is the database in failover, as far as we know? */
-bool receiving_is_in_failover(struct receiving *receiving, const char *db);
+/* Is the database in failover, and is it us who buffer it, as far as we know? */
+bool receiving_buffers(struct receiving *receiving, const char *db);
 
 /* The text of our own /peer/state, malloc'd. NULL: no memory. */
 char *receiving_peer_state(struct receiving *receiving);

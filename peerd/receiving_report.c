@@ -37,11 +37,12 @@ json_t *receiving_reasons(struct receiving *receiving)
     return list;
 }
 
-bool receiving_is_in_failover(struct receiving *receiving, const char *db)
+bool receiving_buffers(struct receiving *receiving, const char *db)
 {
     struct view *view = views_get(receiving->views);
     const struct peer_database *database = peer_state_find(view_self(view)->state, db);
-    bool is_active = database && database->failover.is_active;
+    bool is_active = database && database->failover.is_active &&
+                     strcmp(database->failover.at, receiving->settings.name) == 0;
     view_unref(view);
     return is_active;
 }

@@ -129,10 +129,11 @@ static enum MHD_Result turn_away(struct transfer *transfer)
     return MHD_YES;
 }
 
-static void refuse_room(struct transfer *transfer, const char *why)
+/* Only where the budget is spent does the sender's drop policy apply: what passes by itself is waited for. */
+static void refuse_room(struct transfer *transfer, bool is_spent, const char *why)
 {
     const char *db = transfer->target.db;
-    bool is_failover = receiving_is_in_failover(transfer->receiving, db);
+    bool is_failover = is_spent && receiving_buffers(transfer->receiving, db);
     refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, is_failover ? "failover" : "full", "no room: %s", why);
     transfer->refusal.failover = is_failover ? db : NULL;
     if (transfer->job.key.database)
@@ -265,9 +266,10 @@ static bool check_room(struct transfer *transfer)
 {
     struct receiving *receiving = transfer->receiving;
     char why[RECEIVED_WHY_BYTES];
-    if (received_has_room(&receiving->received, transfer->job.key.database, why))
+    bool is_spent;
+    if (received_has_room(&receiving->received, transfer->job.key.database, &is_spent, why))
         return true;
-    refuse_room(transfer, why);
+    refuse_room(transfer, is_spent, why);
     return false;
 }
 
@@ -338,7 +340,7 @@ static bool is_done(struct transfer *transfer)
 {
     const struct landing_job *job = &transfer->job;
     if (job->result == LAND_FULL)
-        refuse_room(transfer, job->why);
+        refuse_room(transfer, job->is_spent, job->why);
     else if (job->result == LAND_FAILED)
         refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
     return job->result == LAND_DONE;

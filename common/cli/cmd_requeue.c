@@ -7,6 +7,7 @@
 #include "common/base/crash.h"
 #include "common/base/exit.h"
 #include "common/base/file.h"
+#include "common/cli/from_archive.h"
 #include "common/cli/intent.h"
 #include "common/cli/jsonline.h"
 #include "common/cli/operator.h"
@@ -280,6 +281,8 @@ static void print_sum(const struct requeue *requeue)
 
 int cmd_requeue(struct cli *cli)
 {
+    if (conf_text(cli->conf, CONF_FROM_ARCHIVE))
+        return requeue_from_archive(cli, conf_text(cli->conf, CONF_FROM_ARCHIVE));
     static const struct selection_rules rules = {.queues = 1u << QUEUE_QUARANTINE};
     struct requeue requeue = {.cli = cli, .from = -1, .to = -1, .has_force = cli_said(cli, CONF_FORCE)};
     requeue.candidates = calloc(BATCH, sizeof *requeue.candidates);

@@ -96,6 +96,16 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
     return 0;
 }
 
+/* Spent is only what was there: a diskguard that has not read the spool yet, or finds the disk unwritable, does
+ * not say so. */
+static int refusal_code(const json_t *reply)
+{
+    const char *reason = message_text(reply, "reason", "");
+    if (strcmp(message_text(reply, "code", ""), "full") != 0)
+        return -EPROTO;
+    return strcmp(reason, "unread") == 0 || strcmp(reason, "unwritable") == 0 ? -ENOTCONN : -EDQUOT;
+}
+
 /* Say what is held and ask for more; what comes back is taken. */
 static int ask(struct lease *lease, const char *op, struct lease_request *state, int timeout_ms,
                struct err *err)
@@ -124,7 +134,7 @@ static int ask(struct lease *lease, const char *op, struct lease_request *state,
         /* It has heard what we hold; a refusal is an answer like any other. */
         lease->held = holding;
         lease->held_files = holding_files;
-        rc = strcmp(message_text(reply, "code", ""), "full") == 0 ? -EDQUOT : -EPROTO;
+        rc = refusal_code(reply);
     } else if (rc == -ETIMEDOUT || rc == -EIO) {
         rc = -ENOTCONN;
     }

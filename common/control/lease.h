@@ -32,7 +32,8 @@ NODISCARD int lease_open(struct lease **lease, const struct spool *spool, const 
                          struct err *err);
 
 /* Hold at least `bytes`. 0: held. -EDQUOT: refused, the budget is spent (`err` has diskguard's reason), try
- * again later. -ENOTCONN: no diskguard answers. -EPROTO: it answers what cannot be understood (another
+ * again later. -ENOTCONN: no diskguard answers, or it cannot say yet what there is (it has just begun, or the
+ * disk takes nothing). -EPROTO: it answers what cannot be understood (another
  * version). Waits at most some hundred milliseconds. What was held stays held either way. */
 NODISCARD int lease_take(struct lease *lease, int64_t bytes, struct err *err);
 
