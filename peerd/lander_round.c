@@ -4,6 +4,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/spool/arrivals.h"
 #include "common/spool/place.h"
 #include "peerd/lander_parts.h"
 
@@ -83,6 +84,7 @@ static int put_aside(struct lander *lander, struct landing *own, const struct ma
     if (rc == 0)
         rc = spool_write_why(lander->spool, w->db_folder, w->file, why);
     crash_point("aside:after-why");
+    arrivals_note(w->spool, w->db_folder, w->file, w->counts.rows, w->counts.raw_bytes);
     if (rc == 0 && renameat2(at, from, to, w->file, RENAME_NOREPLACE) != 0)
         rc = -errno;
     crash_point("aside:after-rename");

@@ -35,8 +35,8 @@ void received_fini(struct received *received);
 /* The one of this name. NULL: no memory, or RECEIVED_DATABASES_MAX others are there. */
 struct received_database *received_get(struct received *received, const char *name);
 
-/* There was no room for it: who comes within the time is refused with this reason. `is_spent`: the disk budget
- * is, which does not pass by itself. */
+/* There was no room for it: who comes within the time is refused with this reason. `is_spent`: the disk
+ * budget is, which does not pass by itself. */
 void received_set_full(struct received *received, struct received_database *database, int64_t ms,
                        bool is_spent, const char *why);
 

@@ -36,6 +36,7 @@ static const struct conf_about about = {
         "    failover                  which databases are in failover, why, where they are held, what would be dropped next\n"
         "    failover on|off|clear DB  in failover (--at NAME), never, or by the rule again; for --ttl, in the whole ring\n"
         "    explain SEGMENTS ...      where each goes, and why\n"
+        "    audit                     does each row that came add up to where it is now? exit 1 when it does not\n"
         "    events                    what happens, as it happens, as JSON lines\n"
         "    metrics                   all programs' metrics, as Prometheus reads them\n"
         "    conf                      every key, its value, and where that comes from\n"
@@ -70,7 +71,7 @@ static const struct command commands[] = {
     {"metrics", cmd_metrics, TO_LOOK}, {"events", cmd_events, TO_LOOK},
     {"count", cmd_count, NO_SPOOL},    {"owner", cmd_owner, TO_LOOK},
     {"peers", cmd_peers, TO_LOOK},     {"failover", cmd_failover, TO_LOOK},
-    {"explain", cmd_explain, TO_LOOK},
+    {"explain", cmd_explain, TO_LOOK}, {"audit", cmd_audit, TO_LOOK},
 };
 
 int cli_fail(int code, const char *format, ...)

@@ -7,6 +7,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/spool/arrivals.h"
 #include "common/spool/lock.h"
 #include "common/spool/names.h"
 #include "common/spool/reader.h"
@@ -101,6 +102,7 @@ static int seal(const struct adoption *a, const struct orphan *orphan)
     int rc = cut_tail(a, orphan);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "truncate");
+    arrivals_note(a->spool, a->active.db, orphan->file, orphan->found.rows, orphan->found.raw_bytes);
     rc = spool_move(a->spool, &a->active, orphan->file, &a->sealed, a->options->durable);
     crash_point("adopt:after-rename");
     if (rc == -EEXIST)
@@ -189,6 +191,7 @@ static int move_refused(const struct adoption *a, const struct orphan *orphan, c
         json_decref(why);
     }
     crash_point("adopt-refused:after-why");
+    arrivals_note(a->spool, a->active.db, file, orphan->found.rows, orphan->found.raw_bytes);
     if (rc == 0 && renameat2(a->dir, orphan->file, to, file, RENAME_NOREPLACE) != 0)
         rc = -errno;
     crash_point("adopt-refused:after-rename");
@@ -238,7 +241,7 @@ static int adopt_copy(const struct adoption *a, struct orphan *orphan)
         return remove_empty(a, orphan->file);
     rc = cut_tail(a, orphan);
     if (rc == 0)
-        rc = adopt_move_copy(a, file);
+        rc = adopt_move_copy(a, file, &orphan->found);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "rename the salvaged copy");
     a->result->salvaged++;

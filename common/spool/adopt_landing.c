@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/segment/marker.h"
 #include "common/spool/adopt_parts.h"
+#include "common/spool/arrivals.h"
 #include "common/spool/lock.h"
 #include "common/spool/names.h"
 #include "common/spool/reader.h"
@@ -149,6 +150,8 @@ int adopt_landing(const struct adoption *a, struct orphan *orphan)
     snprintf(file, sizeof file, "%.*s", (int)(strlen(orphan->file) - strlen(WRITER_LANDING_SUFFIX)),
              orphan->file);
     bool is_damaged = orphan->found.damaged_bytes > 0;
+    if (!is_damaged)
+        arrivals_note(a->spool, a->active.db, file, orphan->found.rows, orphan->found.raw_bytes);
     rc = move_to(a, orphan->file, file, is_damaged ? QUEUE_ACTIVE : QUEUE_UPLOAD);
     if (rc == -EEXIST)
         return adopt_quarantine(

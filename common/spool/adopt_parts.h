@@ -46,6 +46,6 @@ int adopt_note_sealed(const struct adoption *a, const struct orphan *orphan);
 NODISCARD int adopt_salvage(const struct adoption *a, const struct orphan *orphan);
 
 /* The last step of a salvage: the complete copy, whose original is in quarantine, goes to sealed/. */
-NODISCARD int adopt_move_copy(const struct adoption *a, const char *file);
+NODISCARD int adopt_move_copy(const struct adoption *a, const char *file, const struct scan_summary *found);
 
 #endif

@@ -7,6 +7,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/control/lease.h"
+#include "common/spool/arrivals.h"
 #include "common/spool/origin.h"
 #include "common/spool/salvage.h"
 #include "common/spool/writer.h"
@@ -70,13 +71,14 @@ static int copy_valid(const struct adoption *a, const struct orphan *orphan, str
     return rc ? rc : copy;
 }
 
-int adopt_move_copy(const struct adoption *a, const char *file)
+int adopt_move_copy(const struct adoption *a, const char *file, const struct scan_summary *found)
 {
     char copy[SPOOL_NAME_BYTES];
     salvage_name(file, copy);
     int to = spool_place_open(a->spool, &a->sealed, true);
     if (to < 0)
         return to;
+    arrivals_note(a->spool, a->active.db, file, found->rows, found->raw_bytes);
     int rc = renameat2(a->dir, copy, to, file, RENAME_NOREPLACE) == 0 ? 0 : -errno;
     crash_point("salvage:after-rename");
     if (rc == 0)
@@ -100,7 +102,7 @@ int adopt_salvage(const struct adoption *a, const struct orphan *orphan)
     int rc = adopt_quarantine(a, orphan->file, why);
     crash_point("salvage:after-quarantine");
     if (rc == 0 && a->result->quarantined > quarantined) {
-        rc = adopt_move_copy(a, orphan->file);
+        rc = adopt_move_copy(a, orphan->file, &copied);
         if (rc)
             rc = adopt_leave(a, orphan->file, rc, "rename the salvaged copy");
         else

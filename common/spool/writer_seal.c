@@ -7,6 +7,7 @@
 
 #include "common/base/crash.h"
 #include "common/base/file.h"
+#include "common/spool/arrivals.h"
 #include "common/spool/place.h"
 
 /* The commit of a segment: one rename, that never replaces anything. */
@@ -14,6 +15,7 @@ static int rename_sealed(struct writer *w, int from, int to)
 {
     char name[SPOOL_NAME_BYTES];
     int64_t before = writer_allocated(to);
+    arrivals_note(w->spool, w->db_folder, w->file, w->counts.rows, w->counts.raw_bytes);
     if (renameat2(from, writer_active_name(w, name), to, w->file, RENAME_NOREPLACE) != 0)
         return -errno;
     crash_point(writer_is_refused(w->fate) ? "refuse:after-rename" : "seal:after-rename");

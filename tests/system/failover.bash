@@ -102,3 +102,8 @@ given_up() { # DB FATE: rows
     for n in "${NAMES[@]}"; do spillway --spool "$T/$n" failover --json; done | jq -s --arg db "$1" --arg fate "$2" \
         '[.[].databases[] | select(.db == $db).given_up[] | select(.fate == $fate).rows] | add // 0'
 }
+
+audits() { # each instance's sum adds up, by itself
+    local n
+    for n in "${NAMES[@]}"; do spillway --spool "$T/$n" audit >"$T/audit-$n" || return 1; done
+}

@@ -33,6 +33,7 @@ teardown() { stop_all; }
     for n in "${NAMES[@]}"; do write "$n" B T9 1 100; done
     wait_until 90 has_all B
     has_all A
+    wait_until 30 audits
 }
 
 # who_buffers DB: the sacrificial instance, computed apart from our own code.
@@ -79,6 +80,7 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     [ "$(uploaded B | uniq -d | wc -l)" -eq 0 ]
     [ "$(comm -23 <(uploaded B) <(expected B) | wc -l)" -eq 0 ]
     [ "$(given_up B dropped)" -eq "$dropped" ]
+    wait_until 30 audits
 }
 
 @test "with policy archive not one row is lost: requeue brings back what the sacrificial instance had no room for" {
@@ -100,6 +102,7 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     requeued() { spillway --spool "$T/$n" requeue --from-archive "$T/archive" && [ -z "$(find "$T/archive" -type f)" ]; }
     wait_until 60 requeued
     wait_until 120 has_all B
+    wait_until 30 audits
 }
 
 @test "a word said at one instance holds for the ring, also for one that comes later; a database that is up can be held at one instance" {
