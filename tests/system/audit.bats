@@ -33,7 +33,7 @@ upload() { uploader --spool "$SPOOL" --database "D=dir:$T/out" --no-guard --once
     spillway --spool "$SPOOL" rm D --in sealed --yes
     audit
     is '"\(.removed) \(.spool)"' "30 0"
-    printf '1\nx\n2\n' | walwriter --spool "$SPOOL" --db D --table C --schema n:long --no-guard --log-level error || :
+    printf '1\n%0100d\n2\n' 7 | walwriter --spool "$SPOOL" --db D --table C --no-guard --max-row-bytes 64 --log-level error || :
     audit
     is '"\(.spool) \(.quarantine)"' "2 1"
     run audit nonsense
