@@ -33,7 +33,6 @@ struct delivery {
     struct spool_place place;
     struct sender_peer peer;
     bool is_in_doubt; /* in: may the peer have it? out: likewise */
-    void *owner;      /* the caller's */
 
     /* What came of it. */
     enum delivery_end end;

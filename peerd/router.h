@@ -21,7 +21,6 @@ struct router_db {
     char folder[SPOOL_NAME_BYTES];
     char db[NAME_FILE_MAX_BYTES + 1]; /* decoded */
     struct waiting queue;
-    bool is_present;
 };
 
 struct router {
