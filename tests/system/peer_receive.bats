@@ -310,7 +310,7 @@ PY
         start "held$i" bash -c 'exec curl -s -o /dev/null -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to "h-$i")" "$T/go$i"
         eval "exec {fd$i}>\"$T/go$i\""
     done
-    for i in 1 2 3 4 5; do fd=fd$i; head -c 900000 "$T/big.gz" >&"${!fd}"; done
+    for i in 1 2 3 4 5; do fd=fd$i; head -c 900000 "$T/big.gz" >&"${!fd}" || :; done # one that was refused does not read on
     wait_until 20 grep -q 'transfer-refused.*status=429.*receive-memory' "$T/rcv.log"
     for i in 1 2 3 4 5; do eval "exec {fd$i}>&-"; done
     for i in 1 2 3 4 5; do wait_for "held$i" || :; done
