@@ -235,7 +235,9 @@ PY
     read -r code sent < <(odd endless "$PORT" "$(to 1)" "$T/big.gz")
     [ "$code" = 413 ] || [ "$code" = cut ]
     [ "$sent" -lt 200000000 ]
-    printf 'GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n' "$(head -c 100000 /dev/zero | tr '\0' y)" | odd raw "$PORT" | grep -q ' 4[0-9][0-9] '
+    printf 'GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n' "$(head -c 100000 /dev/zero | tr '\0' y)" | odd raw "$PORT" >"$T/raw"
+    run ! grep -q ' 20[0-9] ' "$T/raw" # refused, or cut off
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "$URL/healthz")" = 200 ]
     wait_until 5 is_clean
 }
 
