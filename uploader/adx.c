@@ -8,11 +8,15 @@ void adx_endpoint_init(struct adx_endpoint *endpoint)
 {
     *endpoint = (struct adx_endpoint){.known_since = mono_now()};
     pthread_mutex_init(&endpoint->lock, NULL);
+    pthread_mutex_init(&endpoint->confirming, NULL);
 }
 
 void adx_endpoint_fini(struct adx_endpoint *endpoint)
 {
     free(endpoint->known);
+    free(endpoint->off);
+    failures_fini(&endpoint->failures);
+    pthread_mutex_destroy(&endpoint->confirming);
     pthread_mutex_destroy(&endpoint->lock);
 }
 
@@ -97,24 +101,56 @@ void adx_forget(struct adx_endpoint *endpoint, uint64_t key)
     pthread_mutex_unlock(&endpoint->lock);
 }
 
-enum adx_mode adx_mode_of(struct adx_endpoint *endpoint)
+enum ingest_mode adx_offered(struct adx_endpoint *endpoint)
 {
     pthread_mutex_lock(&endpoint->lock);
-    enum adx_mode mode = endpoint->mode;
+    enum ingest_mode offered = endpoint->offered;
     pthread_mutex_unlock(&endpoint->lock);
-    return mode;
+    return offered;
 }
 
-void adx_set_mode(struct adx_endpoint *endpoint, enum adx_mode mode)
+void adx_set_offered(struct adx_endpoint *endpoint, enum ingest_mode offered)
 {
     pthread_mutex_lock(&endpoint->lock);
-    endpoint->mode = mode;
+    endpoint->offered = offered;
     pthread_mutex_unlock(&endpoint->lock);
 }
 
-const char *adx_mode_word(enum adx_mode mode)
+static uint64_t table_key(const char *table)
 {
-    static const char *const words[] = {
-        [ADX_AUTO] = "auto", [ADX_STREAMING] = "streaming", [ADX_INLINE] = "inline"};
-    return words[mode];
+    return XXH64(table, strlen(table), 0);
+}
+
+bool adx_is_stream_off(struct adx_endpoint *endpoint, const char *table)
+{
+    bool is_off = false;
+    uint64_t key = table_key(table);
+    pthread_mutex_lock(&endpoint->lock);
+    for (size_t i = 0; i < endpoint->off_count && !is_off; i++)
+        is_off = endpoint->off[i].table == key && !mono_is_past(endpoint->off[i].until);
+    pthread_mutex_unlock(&endpoint->lock);
+    return is_off;
+}
+
+/* The table's own place, one whose time is over, or a new one; when all are taken, the first. */
+static struct adx_off *find_off(struct adx_endpoint *endpoint, uint64_t key)
+{
+    for (size_t i = 0; i < endpoint->off_count; i++)
+        if (endpoint->off[i].table == key || mono_is_past(endpoint->off[i].until))
+            return &endpoint->off[i];
+    if (!endpoint->off)
+        endpoint->off = calloc(ADX_STREAM_OFF_MAX, sizeof *endpoint->off);
+    if (!endpoint->off)
+        return NULL;
+    return &endpoint->off[endpoint->off_count < ADX_STREAM_OFF_MAX ? endpoint->off_count++ : 0];
+}
+
+void adx_set_stream_off(struct adx_endpoint *endpoint, const char *table, int64_t ms)
+{
+    uint64_t key = table_key(table);
+    pthread_mutex_lock(&endpoint->lock);
+    struct adx_off *off = find_off(endpoint, key);
+    if (off) /* without memory it is tried again, and found out again */
+        *off = (struct adx_off){.table = key, .until = mono_after(ms)};
+    pthread_mutex_unlock(&endpoint->lock);
 }

@@ -7,21 +7,30 @@
 
 #include "common/base/clock.h"
 #include "common/segment/format.h"
-
-enum adx_mode { ADX_AUTO, ADX_STREAMING, ADX_INLINE }; /* as --ingest says them */
+#include "uploader/failures.h"
+#include "uploader/mode.h"
+#include "uploader/resources.h"
 
 enum {
-    ADX_STREAM_RAW_BYTES = 4 << 20, /* adx.md §3: 4 MB of data a request */
     ADX_INLINE_RAW_BYTES = 1 << 20, /* a command is for tests and the emulator: smaller */
     ADX_KNOWN_MAX = 65536,
     ADX_KNOWN_MS =
         15 * 60 *
         1000, /* what was made is made again after this: cheap, idempotent, and heals what was dropped */
+    ADX_STREAM_OFF_MAX = 1024, /* tables of which it is remembered that streaming is off */
 };
 
+struct tokens;
+
+enum confirm { CONFIRM_NO, CONFIRM_SHOW, CONFIRM_PEEK }; /* as --confirm says them */
+
 struct adx_options {
-    enum adx_mode mode;     /* ADX_AUTO: ask the endpoint */
-    const char *token_file; /* NULL: no token */
+    enum ingest_mode mode;
+    bool is_strict; /* --dedup strict */
+    enum confirm confirm;
+    int64_t confirm_after_ms, confirm_every_ms;
+    int64_t retry_min_ms;
+    struct tokens *tokens; /* shared by all workers */
     int64_t timeout_ms;
     int64_t probe_timeout_ms;
     atomic_bool *is_aborted;
@@ -31,10 +40,23 @@ struct adx_options {
 /* Guarded by its lock: the one struct that workers of a database share. */
 struct adx_endpoint {
     pthread_mutex_t lock;
-    enum adx_mode mode; /* ADX_AUTO: not known yet, or to be found out again */
-    uint64_t *known;    /* hashes of (table, format, schema) whose table and mapping are there; sorted */
+    enum ingest_mode offered; /* INGEST_AUTO: not known yet, or to be found out again */
+    uint64_t *known; /* hashes of (table, format, schema) whose table and mapping are there; sorted */
     size_t known_count, known_capacity;
     struct mono known_since;
+    struct adx_off {
+        uint64_t table; /* its hash */
+        struct mono until;
+    } * off; /* tables that are queued only, for a while; ADX_STREAM_OFF_MAX, or NULL */
+    size_t off_count;
+
+    pthread_mutex_t
+        confirming;           /* held while ADX is asked: one question at a time, and others use its answer */
+    struct failures failures; /* under that lock */
+
+    /* constant */
+    struct target dm;            /* the data-management endpoint */
+    struct resources *resources; /* of that, and shared with all databases that have the same; borrowed */
 };
 
 void adx_endpoint_init(struct adx_endpoint *endpoint);
@@ -45,9 +67,12 @@ bool adx_is_known(struct adx_endpoint *endpoint, uint64_t key);
 void adx_learn(struct adx_endpoint *endpoint, uint64_t key);
 void adx_forget(struct adx_endpoint *endpoint, uint64_t key);
 
-enum adx_mode adx_mode_of(struct adx_endpoint *endpoint);
-void adx_set_mode(struct adx_endpoint *endpoint, enum adx_mode mode);
+/* What the endpoint has: see struct mode_facts. */
+enum ingest_mode adx_offered(struct adx_endpoint *endpoint);
+void adx_set_offered(struct adx_endpoint *endpoint, enum ingest_mode offered);
 
-const char *adx_mode_word(enum adx_mode mode);
+/* Streaming into a table is not to be tried for a while. */
+bool adx_is_stream_off(struct adx_endpoint *endpoint, const char *table);
+void adx_set_stream_off(struct adx_endpoint *endpoint, const char *table, int64_t ms);
 
 #endif

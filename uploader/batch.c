@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "common/base/crash.h"
 #include "common/base/file.h"
@@ -98,17 +99,24 @@ int batch_freeze(struct batch_dir *batch)
     return rc;
 }
 
+enum { PADDED_BYTES = 512 };
+
 /* In place: no inode is made for each part. A process that is killed leaves the old or the new text whole;
- * only a power cut may tear it, and a text that cannot be read means "none sent". */
+ * only a power cut may tear it, and a text that cannot be read means "none sent". -EFBIG: what is there, or
+ * what is to be, is too long for that. */
 static int overwrite(int dir, const char *name, struct buf *text)
 {
-    enum { PADDED_BYTES = 512 };
+    struct stat st;
     while (text->len < PADDED_BYTES)
         if (buf_puts(text, "\n") != 0)
             return -ENOMEM;
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
+    if (text->len > PADDED_BYTES || fstat(fd, &st) != 0 || st.st_size > PADDED_BYTES) {
+        close(fd);
+        return -EFBIG;
+    }
     ssize_t n = pwrite(fd, text->data, text->len, 0);
     int rc = n == (ssize_t)text->len ? 0 : n < 0 ? -errno : -ENOSPC;
     close(fd);
@@ -121,8 +129,9 @@ int batch_record(struct batch_dir *batch, bool durable)
     buf_init(&text, PROGRESS_BYTES_MAX);
     int rc = progress_write(&batch->progress, &text);
     if (rc == 0)
-        rc = durable ? file_replace(batch->fd, progress_name, text.data, text.len)
-                     : overwrite(batch->fd, progress_name, &text);
+        rc = durable ? -EFBIG : overwrite(batch->fd, progress_name, &text);
+    if (rc == -EFBIG) /* private: an address with its signature may be in it */
+        rc = file_replace_private(batch->fd, progress_name, text.data, text.len);
     buf_fini(&text);
     return rc;
 }

@@ -51,6 +51,33 @@ struct batch *batches_take(struct database *d)
     return NULL;
 }
 
+void batches_post(struct database *d, struct batch *batch)
+{
+    struct posted *posted = &d->posted;
+    batch->next = NULL;
+    if (posted->last)
+        posted->last->next = batch;
+    else
+        posted->first = batch;
+    posted->last = batch;
+    posted->count++;
+}
+
+struct batch *batches_take_posted(struct database *d)
+{
+    struct posted *posted = &d->posted;
+    struct batch *batch = posted->first;
+    if (!batch || posted->is_asking || !mono_is_past(batch->not_before))
+        return NULL;
+    posted->first = batch->next;
+    if (!posted->first)
+        posted->last = NULL;
+    posted->count--;
+    posted->is_asking = true;
+    batch->next = NULL;
+    return batch;
+}
+
 /* Does one wait that is of the same table, schema and format? Then no more of it is claimed: it would fail
  * likewise. */
 bool batches_has(const struct database *d, const struct waiting_group *group)

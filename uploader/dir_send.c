@@ -20,15 +20,11 @@ static int put_all(int fd, const void *data, size_t len)
 static int write_window(int fd, const struct source *source, const struct part *part, char *buffer)
 {
     struct body body;
-    uint64_t left = part->join.extent_bytes;
+    ssize_t n;
     int rc = 0;
-    body_init(&body, source, part);
-    body.at = JOIN_HEADER_BYTES;
-    while (rc == 0 && left > 0) {
-        ssize_t n = body_read(&body, buffer, left < COPY_BYTES ? (size_t)left : COPY_BYTES);
-        rc = n < 0 ? (int)n : n == 0 ? -EIO : put_all(fd, buffer, (size_t)n);
-        left -= n > 0 ? (uint64_t)n : 0;
-    }
+    body_init_window(&body, source, part, false, false);
+    while (rc == 0 && (n = body_read(&body, buffer, COPY_BYTES)) != 0)
+        rc = n < 0 ? (int)n : put_all(fd, buffer, (size_t)n);
     body_fini(&body);
     return rc;
 }

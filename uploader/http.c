@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "common/base/file.h"
 #include "uploader/classify.h"
+#include "uploader/uuid.h"
 
 enum { UPLOAD_BUFFER_BYTES = 256 << 10 };
 
@@ -25,18 +25,25 @@ static size_t take_answer(char *data, size_t one, size_t bytes, void *arg)
     return buf_put(&http->answer, data, kept) == 0 ? bytes : 0;
 }
 
+/* Is it this header? Then `out` gets its value. */
+static void take_word(const char *data, size_t bytes, const char *name, char *out, size_t size)
+{
+    size_t skip = strlen(name), len = 0;
+    if (bytes <= skip || strncasecmp(data, name, skip) != 0)
+        return;
+    for (size_t i = skip; i < bytes && len + 1 < size; i++)
+        if (isgraph((unsigned char)data[i]))
+            out[len++] = data[i];
+    out[len] = '\0';
+}
+
 static size_t take_header(char *data, size_t one, size_t bytes, void *arg)
 {
     (void)one;
-    static const char name[] = "x-ms-activity-id:";
     struct http *http = arg;
-    size_t skip = sizeof name - 1, len = 0;
-    if (bytes <= skip || strncasecmp(data, name, skip) != 0)
-        return bytes;
-    for (size_t i = skip; i < bytes && len + 1 < sizeof http->activity_id; i++)
-        if (isgraph((unsigned char)data[i]))
-            http->activity_id[len++] = data[i];
-    http->activity_id[len] = '\0';
+    take_word(data, bytes, "x-ms-activity-id:", http->activity_id, sizeof http->activity_id);
+    take_word(data, bytes, "x-ms-request-id:", http->activity_id, sizeof http->activity_id);
+    take_word(data, bytes, "x-ms-error-code:", http->error_code, sizeof http->error_code);
     return bytes;
 }
 
@@ -66,17 +73,6 @@ static int is_aborted(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_
 /* --- putting a request together
  * ------------------------------------------------------------------------------- */
 
-static void make_uuid(char text[static 37])
-{
-    unsigned char b[16];
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-        memset(b, 0, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-}
-
 static bool add_header(struct curl_slist **list, const char *text)
 {
     struct curl_slist *longer = curl_slist_append(*list, text);
@@ -85,25 +81,41 @@ static bool add_header(struct curl_slist **list, const char *text)
     return longer != NULL;
 }
 
+/* What a service is always told (adx.md §1.1, §2.3, §2.4); a blob is called gzip by its name alone. */
+static const struct {
+    const char *always[5];
+    const char *of_body[2];
+    const char *of_text;
+} services[] = {
+    [HTTP_KUSTO] = {{"Accept: application/json", "Expect:", "x-ms-app: spillway",
+                     "x-ms-client-version: Spillway.Client:{" SPILLWAY_VERSION "}",
+                     "x-ms-version: 2024-12-12"},
+                    {"Content-Type: application/octet-stream", "Content-Encoding: gzip"},
+                    "Content-Type: application/json; charset=utf-8"},
+    [HTTP_STORAGE] = {{"Accept: application/xml", "Expect:", "x-ms-version: 2022-11-02"},
+                      {"Content-Type: application/octet-stream"},
+                      "Content-Type: application/xml"},
+};
+
 static struct curl_slist *make_headers(const struct http_request *request, struct outcome *outcome)
 {
-    static const char *const always[] = {"Accept: application/json", "Expect:", "x-ms-app: spillway",
-                                         "x-ms-client-version: Spillway.Client:{" SPILLWAY_VERSION "}",
-                                         "x-ms-version: 2024-12-12"};
     struct curl_slist *list = NULL;
-    char uuid[37], text[OUTCOME_ID_BYTES + 32];
+    char uuid[UUID_TEXT_BYTES], text[OUTCOME_ID_BYTES + 32];
     bool ok = true;
-    make_uuid(uuid);
+    uuid_random(uuid);
     snprintf(outcome->request_id, sizeof outcome->request_id, "SPW.%s;%s", request->what, uuid);
     snprintf(text, sizeof text, "x-ms-client-request-id: %s", outcome->request_id);
     ok = add_header(&list, text);
-    for (size_t i = 0; ok && i < ARRAY_LEN(always); i++)
+    const char *const *always = services[request->service].always, *const *of_body =
+                                                                       services[request->service].of_body;
+    for (size_t i = 0; ok && i < ARRAY_LEN(services->always) && always[i]; i++)
         ok = add_header(&list, always[i]);
-    if (ok && request->body)
-        ok = add_header(&list, "Content-Type: application/octet-stream") &&
-             add_header(&list, "Content-Encoding: gzip");
-    else if (ok)
-        ok = add_header(&list, "Content-Type: application/json; charset=utf-8");
+    for (size_t i = 0; ok && request->body && i < ARRAY_LEN(services->of_body) && of_body[i]; i++)
+        ok = add_header(&list, of_body[i]);
+    if (ok && request->text)
+        ok = add_header(&list, services[request->service].of_text);
+    if (ok && request->header)
+        ok = add_header(&list, request->header);
     if (ok)
         return list;
     curl_slist_free_all(list);
@@ -134,10 +146,15 @@ static void set_limits(CURL *easy, const struct http_request *request)
 
 static void set_content(CURL *easy, const struct http_request *request)
 {
+    if (!request->body && !request->text) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (request->method)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
     if (request->body) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                         (curl_off_t)join_bytes(&request->body->part->join));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes(request->body));
         curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
         curl_easy_setopt(easy, CURLOPT_READDATA, request->body);
         curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_body);
@@ -170,7 +187,8 @@ static void set_up(struct http *http, const struct http_request *request, struct
     }
 }
 
-static void read_answer(struct http *http, CURLcode code, const char *words, struct outcome *outcome)
+static void read_answer(struct http *http, const struct http_request *request, CURLcode code,
+                        const char *words, struct outcome *outcome)
 {
     curl_off_t retry_after = 0;
     struct http_answer answer = {
@@ -183,7 +201,11 @@ static void read_answer(struct http *http, CURLcode code, const char *words, str
      * being sent. */
     if (answer.failure && answer.status >= 400 && answer.body_bytes > 0)
         answer.failure = NULL;
-    classify(&answer, outcome);
+    answer.error_code = http->error_code;
+    if (request->service == HTTP_STORAGE)
+        classify_storage(&answer, outcome);
+    else
+        classify(&answer, outcome);
     outcome->retry_after_ms =
         retry_after > 0 ? (int64_t)(retry_after > 86400 ? 86400 : retry_after) * 1000 : 0;
     snprintf(outcome->activity_id, sizeof outcome->activity_id, "%s", http->activity_id);
@@ -209,10 +231,10 @@ void http_send(struct http *http, const struct http_request *request, struct out
     }
     buf_clear(&http->answer);
     http->is_cut = false;
-    http->activity_id[0] = '\0';
+    http->activity_id[0] = http->error_code[0] = '\0';
     set_up(http, request, headers, words);
     CURLcode code = curl_easy_perform(http->easy);
-    read_answer(http, code, words, outcome);
+    read_answer(http, request, code, words, outcome);
     curl_easy_setopt(http->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(headers);
 }

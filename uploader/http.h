@@ -1,6 +1,7 @@
-/* One HTTP request to ADX at a time, over a curl handle that a worker keeps (and with it the connection).
- * No redirects, only http and https, no waiting for 100-continue, bodies of answers capped, never longer than
- * the limits. A struct http belongs to one thread. curl_global_init() was called before threads. */
+/* One HTTP request to ADX, or to the storage that it lends, at a time, over a curl handle that a worker keeps
+ * (and with it the connection). No redirects, only http and https, no waiting for 100-continue, bodies of
+ * answers capped, never longer than the limits. A struct http belongs to one thread. curl_global_init() was
+ * called before threads. */
 #ifndef UPLOADER_HTTP_H
 #define UPLOADER_HTTP_H
 
@@ -24,15 +25,22 @@ struct http {
     CURL *easy;
     struct buf answer; /* body of the last answer */
     bool is_cut;
-    char activity_id[OUTCOME_ID_BYTES];
+    char activity_id[OUTCOME_ID_BYTES];  /* x-ms-activity-id of ADX, x-ms-request-id of storage */
+    char error_code[OUTCOME_WORD_BYTES]; /* x-ms-error-code, of storage */
 };
 
+/* Who is spoken to: that decides which headers are always sent, and how an answer is read (classify.h). */
+enum http_service { HTTP_KUSTO, HTTP_STORAGE };
+
 struct http_request {
+    enum http_service service;
     const struct target *target;
-    const char *what; /* for the request id: "mgmt", "stream" */
+    const char *method; /* NULL: POST */
+    const char *what;   /* for the request id: "mgmt", "stream" */
     const char *url;
     struct body *body;      /* what to send, gzip; or */
-    const struct buf *text; /* JSON */
+    const struct buf *text; /* JSON for ADX, XML for storage; both NULL: nothing */
+    const char *header;     /* one more; NULL: none */
     const char *token;      /* NULL: none */
     int64_t timeout_ms;
     atomic_bool *is_aborted; /* set by another thread: the request ends at once */

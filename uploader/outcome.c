@@ -3,15 +3,11 @@
 #include <stdarg.h>
 
 static const char *const words[VERDICT_KINDS] = {
-    [VERDICT_SUCCESS] = "success",
-    [VERDICT_STOPPED] = "stopped",
-    [VERDICT_DOWN] = "down",
-    [VERDICT_THROTTLED] = "throttled",
-    [VERDICT_UNAUTHORISED] = "unauthorised",
-    [VERDICT_MISSING] = "missing",
-    [VERDICT_UNAVAILABLE] = "unavailable",
-    [VERDICT_RETRY] = "retry",
-    [VERDICT_GONE] = "gone",
+    [VERDICT_SUCCESS] = "success",     [VERDICT_STOPPED] = "stopped",
+    [VERDICT_PENDING] = "posted",      [VERDICT_DOWN] = "down",
+    [VERDICT_THROTTLED] = "throttled", [VERDICT_UNAUTHORISED] = "unauthorised",
+    [VERDICT_MISSING] = "missing",     [VERDICT_UNAVAILABLE] = "unavailable",
+    [VERDICT_RETRY] = "retry",         [VERDICT_GONE] = "gone",
     [VERDICT_REFUSED] = "refused",
 };
 
@@ -25,15 +21,26 @@ int verdict_is_of_database(enum verdict verdict)
     return verdict >= VERDICT_DOWN && verdict <= VERDICT_MISSING;
 }
 
+/* What comes before a secret, in any case: of signatures (also where an address is an argument of another
+ * one), of tokens, of what tokens are asked for with. */
+static const char *const before_secrets[] = {
+    "sig=",
+    "sig%3d",
+    "bearer ",
+    "authorizationContext\":\"",
+    "authorizationContext\\\":\\\"",
+    "access_token\":\"",
+    "client_secret=",
+    "client_assertion=",
+};
+
 void outcome_redact(char *text)
 {
-    static const char *const secrets[] = {"sig=", "Bearer ", "bearer "};
-
-    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(before_secrets); i++) {
         char *at = text;
-        while ((at = strstr(at, secrets[i]))) {
-            at += strlen(secrets[i]);
-            size_t secret = strcspn(at, " \t\r\n&\"'<>,;)");
+        while ((at = strcasestr(at, before_secrets[i]))) {
+            at += strlen(before_secrets[i]);
+            size_t secret = strcspn(at, " \t\r\n&\"'<>,;)\\");
             memset(at, '*', secret);
             at += secret;
         }

@@ -9,6 +9,7 @@
 enum verdict {
     VERDICT_SUCCESS,
     VERDICT_STOPPED, /* by ourselves, between two parts (draining): nothing went wrong */
+    VERDICT_PENDING, /* posted, and not confirmed yet: to be looked after again */
 
     /* What speaks of the database, not of one batch: tried again after a while, other batches of it wait too.
      */
@@ -49,7 +50,7 @@ int verdict_is_of_database(enum verdict verdict);
 void outcome_set(struct outcome *outcome, enum verdict verdict, const char *code, const char *format, ...)
     PRINTF(4, 5);
 
-/* Take secrets out of a text, in place: what follows "sig=" and "Bearer ". */
+/* Take secrets out of a text, in place: what follows "sig=", "Bearer " and the like becomes stars. */
 void outcome_redact(char *text);
 
 #endif

@@ -43,7 +43,7 @@ void tools_trim(struct tools *tools)
 
 void part_init(struct part *part, uint64_t raw_limit)
 {
-    *part = (struct part){0};
+    *part = (struct part){.byte_limit = UINT64_MAX};
     join_init(&part->join, raw_limit);
     buf_init(&part->memory, PART_MEMORY_MAX);
 }
@@ -58,6 +58,7 @@ void part_reset(struct part *part)
 {
     join_reset(&part->join);
     buf_clear(&part->memory);
+    part->byte_limit = UINT64_MAX;
 }
 
 void part_next_window(struct part *part)
@@ -227,8 +228,9 @@ static int add_member(struct gathering *g, const struct member *member)
 static int gather_member(struct gathering *g, const struct member *member, enum segment_format format)
 {
     struct part *part = g->part;
-    if (is_over_limit(g, member) || part->join.count >= PART_EXTENTS_MAX ||
-        part->memory.len >= PART_MEMORY_BYTES)
+    part->is_at_raw_limit = is_over_limit(g, member);
+    if (part->is_at_raw_limit || part->join.extent_bytes >= part->byte_limit ||
+        part->join.count >= PART_EXTENTS_MAX || part->memory.len >= PART_MEMORY_BYTES)
         return GATHER_FULL;
     bool is_finished = true;
     int rc;
@@ -262,6 +264,7 @@ int part_gather(struct part *part, struct tools *tools, const struct source *sou
 {
     struct gathering g = {.part = part, .tools = tools, .is_thin = plan_is_thin(source->plan)};
     int rc = GATHER_MORE;
+    part->is_at_raw_limit = false;
     recompress_clear(tools->recompress); /* what a gathering that failed has left there */
     part->next = *from;
     while (rc == GATHER_MORE && part->next.file < source->plan->count) {
@@ -288,8 +291,24 @@ int part_gather(struct part *part, struct tools *tools, const struct source *sou
 
 void body_init(struct body *body, const struct source *source, const struct part *part)
 {
-    *body = (struct body){.source = source, .part = part, .fd = -1};
+    body_init_window(body, source, part, true, true);
+}
+
+void body_init_window(struct body *body, const struct source *source, const struct part *part, bool is_first,
+                      bool is_last)
+{
+    uint64_t tail_at = JOIN_HEADER_BYTES + part->join.extent_bytes;
+    *body = (struct body){.source = source,
+                          .part = part,
+                          .from = is_first ? 0 : JOIN_HEADER_BYTES,
+                          .to = is_last ? tail_at + JOIN_TAIL_BYTES : tail_at,
+                          .fd = -1};
     body_rewind(body);
+}
+
+uint64_t body_bytes(const struct body *body)
+{
+    return body->to - body->from;
 }
 
 void body_fini(struct body *body)
@@ -301,7 +320,7 @@ void body_fini(struct body *body)
 
 void body_rewind(struct body *body)
 {
-    body->at = 0;
+    body->at = body->from;
     body->extent = 0;
     body->extent_at = JOIN_HEADER_BYTES;
 }
@@ -328,8 +347,8 @@ static int read_extent(struct body *body, const struct join_extent *extent, uint
 /* The part of [start, start + length) that lies at body->at, at most `size`. */
 static size_t overlap(const struct body *body, uint64_t start, uint64_t length, size_t size)
 {
-    uint64_t left = start + length - body->at;
-    return left < size ? (size_t)left : size;
+    uint64_t end = start + length < body->to ? start + length : body->to;
+    return end - body->at < size ? (size_t)(end - body->at) : size;
 }
 
 static int read_some(struct body *body, uint8_t *out, size_t size, size_t *got)
@@ -364,8 +383,7 @@ ssize_t body_read(struct body *body, void *buffer, size_t size)
 {
     uint8_t *out = buffer;
     size_t done = 0;
-    uint64_t total = join_bytes(&body->part->join);
-    while (done < size && body->at < total) {
+    while (done < size && body->at < body->to) {
         size_t got;
         int rc = read_some(body, out + done, size - done, &got);
         if (rc)

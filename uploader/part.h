@@ -17,8 +17,8 @@
 #include "common/segment/codec.h"
 #include "common/segment/join.h"
 #include "common/segment/recompress.h"
+#include "common/spool/walk.h"
 #include "uploader/plan.h"
-#include "uploader/walk.h"
 
 enum {
     PART_EXTENTS_MAX = 4096,         /* of one gathering: 64 KiB of plan */
@@ -50,6 +50,8 @@ struct part {
     struct join join;
     struct buf memory;
     struct cursor next;
+    uint64_t byte_limit;  /* a gathering ends when its extents have so many bytes (soft) */
+    bool is_at_raw_limit; /* the last gathering ended because of raw_limit: another member begins here */
 };
 
 /* `raw_limit`: most raw bytes (UINT64_MAX: none). */
@@ -72,17 +74,21 @@ bool part_is_last(const struct part *part, const struct plan *plan);
 NODISCARD int part_inflate(const struct part *part, struct tools *tools, const struct source *source,
                            struct buf *out);
 
-/* The bytes of a part, pulled. */
+/* The bytes of a part, pulled: the whole member, or what one window of it adds. */
 struct body {
     const struct source *source;
     const struct part *part;
-    uint64_t at;        /* position in the whole */
+    uint64_t from, to;  /* positions in header, extents, tail; what lies between is given */
+    uint64_t at;        /* position, likewise */
     size_t extent;      /* the one at hand */
     uint64_t extent_at; /* position of its first byte */
     int fd;             /* the file that is open, or -1 */
     uint32_t fd_source;
 };
 void body_init(struct body *body, const struct source *source, const struct part *part);
+void body_init_window(struct body *body, const struct source *source, const struct part *part, bool is_first,
+                      bool is_last);
+uint64_t body_bytes(const struct body *body);
 void body_fini(struct body *body);
 void body_rewind(struct body *body);
 

@@ -209,7 +209,7 @@ int plan_read(const char *text, size_t len, struct plan *plan, struct err *err)
 /* --- progress --------------------------------------------------------------------------------------------
  */
 
-static const char *const states[] = {"sending", "refused"};
+static const char *const states[] = {"sending", "refused", "uploaded", "posted"};
 
 static json_t *write_cursor(const struct cursor *cursor)
 {
@@ -239,6 +239,15 @@ int progress_write(const struct progress *progress, struct buf *out)
         json_object_set_new(root, "quarantine_id", write_id(progress->quarantine_id));
         json_object_set_new(root, "why", json_string(progress->why));
     }
+    if (root && progress->sends > 0)
+        json_object_set_new(root, "sends", json_integer((json_int_t)progress->sends));
+    if (root && (progress->state == PROGRESS_UPLOADED || progress->state == PROGRESS_POSTED)) {
+        json_object_set_new(root, "end", write_cursor(&progress->end));
+        json_object_set_new(root, "blob", json_string(progress->blob));
+        json_object_set_new(root, "blob_rows", json_integer((json_int_t)progress->blob_rows));
+        json_object_set_new(root, "blob_raw_bytes", json_integer((json_int_t)progress->blob_raw_bytes));
+        json_object_set_new(root, "step_ms", json_integer(progress->step_ms));
+    }
     return put_json(root, out);
 }
 
@@ -253,6 +262,25 @@ static const char *read_refusal(const json_t *root, struct progress *progress)
     if (!why || snprintf(progress->why, sizeof progress->why, "%s", why) >= (int)sizeof progress->why)
         return "why";
     progress->is_whole = json_is_true(json_object_get(root, "whole"));
+    return NULL;
+}
+
+static const char *read_blob(const json_t *root, struct progress *progress)
+{
+    const char *blob = json_string_value(json_object_get(root, "blob"));
+    uint64_t step_ms;
+
+    if (!read_cursor(json_object_get(root, "end"), &progress->end))
+        return "end";
+    if (!blob || snprintf(progress->blob, sizeof progress->blob, "%s", blob) >= (int)sizeof progress->blob ||
+        (progress->state == PROGRESS_UPLOADED && !*blob))
+        return "blob";
+    if (!get_number(root, "blob_rows", &progress->blob_rows) ||
+        !get_number(root, "blob_raw_bytes", &progress->blob_raw_bytes))
+        return "blob_rows";
+    if (!get_number(root, "step_ms", &step_ms))
+        return "step_ms";
+    progress->step_ms = (int64_t)step_ms;
     return NULL;
 }
 
@@ -271,7 +299,11 @@ static const char *read_progress(const json_t *root, struct progress *progress)
     if (!get_number(root, "parts", &progress->parts) || !get_number(root, "rows", &progress->rows) ||
         !get_number(root, "refused_rows", &progress->refused_rows))
         return "parts";
-    return progress->state == PROGRESS_REFUSED ? read_refusal(root, progress) : NULL;
+    if (json_object_get(root, "sends") && !get_number(root, "sends", &progress->sends))
+        return "sends";
+    if (progress->state == PROGRESS_REFUSED)
+        return read_refusal(root, progress);
+    return progress->state == PROGRESS_SENDING ? NULL : read_blob(root, progress);
 }
 
 int progress_read(const char *text, size_t len, struct progress *progress, struct err *err)

@@ -19,8 +19,9 @@ enum {
     PLAN_VERSION = 1,
     PLAN_FILES_MAX = 1000,      /* segments in a batch (peers.md 15) */
     PLAN_BYTES_MAX = 512 << 10, /* of plan.json: 1000 names, and the longest schema */
-    PROGRESS_BYTES_MAX = 16 << 10,
+    PROGRESS_BYTES_MAX = 32 << 10,
     PLAN_WHY_BYTES = 4096,
+    PROGRESS_BLOB_BYTES = 4096,
 };
 
 struct plan_file {
@@ -67,17 +68,26 @@ struct cursor {
 enum progress_state {
     PROGRESS_SENDING, /* rows before `at` are done with */
     PROGRESS_REFUSED, /* rows from `at` to `end` are on their way to quarantine, because of `why` */
+
+    /* Queued ingestion: rows from `at` to `end` are one blob. */
+    PROGRESS_UPLOADED, /* it is at `blob`; the message about it may have been posted or not */
+    PROGRESS_POSTED,   /* it was; whether ADX failed to ingest it is not known yet (--confirm) */
 };
 
 struct progress {
     enum progress_state state;
     struct cursor at;
-    struct cursor end;           /* REFUSED */
+    struct cursor end;           /* all but SENDING */
     bool is_whole;               /* REFUSED: nothing was sent before, and all files move as they are */
     uint64_t quarantine_id;      /* REFUSED and not whole: id of the segment that the rows become */
     uint64_t parts;              /* sent */
     uint64_t rows, refused_rows; /* uploaded, put into quarantine */
     char why[PLAN_WHY_BYTES];    /* REFUSED: JSON text of the .why */
+
+    uint64_t sends; /* how often this blob was given up for a new one: ADX had failed on it */
+    uint64_t blob_rows, blob_raw_bytes; /* UPLOADED, POSTED: what is in it */
+    int64_t step_ms;                    /* UPLOADED, POSTED: wall time of that step */
+    char blob[PROGRESS_BLOB_BYTES]; /* UPLOADED: its address with its signature: a secret, gone when POSTED */
 };
 
 NODISCARD int progress_write(const struct progress *progress, struct buf *out);

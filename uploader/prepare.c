@@ -295,8 +295,12 @@ static bool has_begun(const struct progress *progress)
 static int check_frozen(struct preparation *p, bool *is_damaged)
 {
     struct batch_dir *batch = p->batch;
+    const struct progress *progress = &batch->progress;
+    bool is_in_blob = progress->state == PROGRESS_UPLOADED || progress->state == PROGRESS_POSTED;
     int rc = 0;
-    for (size_t i = batch->progress.at.file; rc == 0 && i < batch->plan.count; i++) {
+    /* What is in a blob already is not read any more. */
+    for (size_t i = is_in_blob ? progress->end.file : progress->at.file; rc == 0 && i < batch->plan.count;
+         i++) {
         const char *file = batch->plan.files[i].name;
         struct inspection found;
         if (segment_name_parse(file, &p->expected) != NAME_OK)

@@ -42,10 +42,16 @@ static int enlist(struct uploader *u, const struct batch_dir *found)
         batches_free(batch);
         return -ENOMEM;
     }
+    batch->oldest_id = name.id; /* files of a plan are in the order of ids */
     batch->segments = found->plan.count;
     batch->rows = found->plan.rows;
     batch->raw_bytes = found->plan.raw_bytes;
-    batches_insert(d, batch);
+    bool is_posted = !found->is_done && found->progress.state == PROGRESS_POSTED;
+    batch->posted_ms = is_posted ? found->progress.step_ms : 0;
+    if (is_posted)
+        batches_post(d, batch);
+    else
+        batches_insert(d, batch);
     log_info("batch-found", log_s("db", d->target.db), log_s("batch", found->place.group),
              log_u("parts", found->progress.parts), log_u("rows", found->plan.rows));
     return 0;

@@ -101,6 +101,24 @@ static void note_quarantine(struct uploader *u, struct batch *batch, const struc
                                  (json_int_t)rows, "code", job->refusal.code, "cause", job->refusal.text));
 }
 
+/* It is in ADX's queue: to be asked about again, whatever became of this time's question. */
+static void note_posted(struct uploader *u, struct batch *batch, const struct upload_job *job)
+{
+    struct database *d = batch->database;
+    if (batch->posted_ms == 0) {
+        if (job->parts == 0)
+            note_taken(u, d, job);
+        batch->attempts = 0;
+        log_info("batch-posted", log_s("db", d->target.db), log_s("table", batch->table),
+                 log_s("batch", batch->place.group), log_u("rows", job->rows),
+                 log_n("took_ms", job->took_ms));
+    }
+    batch->posted_ms = job->posted_ms;
+    batch->rows = job->rows;
+    batch->not_before = mono_after(u->confirm_every_ms);
+    batches_post(d, batch);
+}
+
 static void take_one(struct uploader *u, struct upload_job *job)
 {
     struct batch *batch = job->owner;
@@ -109,6 +127,8 @@ static void take_one(struct uploader *u, struct upload_job *job)
     u->in_flight--;
     d->trials -= batch->is_trial;
     batch->is_trial = false;
+    if (batch->posted_ms != 0)
+        d->posted.is_asking = false;
     note_quarantine(u, batch, job);
     if (job->parts > 0)
         note_taken(u, d, job);
@@ -119,9 +139,15 @@ static void take_one(struct uploader *u, struct upload_job *job)
         batches_free(batch);
         return;
     }
-    if (job->end == UPLOAD_WAIT)
+    if (job->end == UPLOAD_POSTED) {
+        note_posted(u, batch, job);
+        return;
+    }
+    if (job->end == UPLOAD_WAIT) {
         note_failure(u, batch, job);
-    batches_insert(d, batch);
+        batch->posted_ms = 0;
+    }
+    schedule_put_back(d, batch);
 }
 
 void results_take(struct uploader *u)

@@ -5,6 +5,7 @@
 
 #include "common/base/crash.h"
 #include "common/base/log.h"
+#include "uploader/probe.h"
 #include "uploader/uploader.h"
 
 /* --- scanning
@@ -84,6 +85,8 @@ void schedule_scan(struct uploader *u)
     }
     if (mono_is_past(u->unknown_due) || u->is_once)
         scan_unknown(u);
+    if (mono_is_past(u->ages_due))
+        ages_report(u);
     u->must_scan_all = false;
     int64_t pause_ms = mono_since_ms(started) * UPLOADER_SCAN_SHARE;
     u->scan_due = mono_after(u->is_unsure                     ? 0
@@ -111,6 +114,8 @@ static int claim_segments(struct uploader *u, struct batch *batch, const struct 
             continue;
         }
         batch->segments += rc == 0;
+        if (rc == 0 && batch->oldest_id == 0)
+            batch->oldest_id = segment->id;
         batch->rows += rc == 0 ? segment->rows : 0;
         batch->raw_bytes += rc == 0 ? segment->raw_bytes : 0;
     }
@@ -171,7 +176,7 @@ static bool has_due(const struct database *d)
     for (const struct batch *b = d->batches; b; b = b->next)
         if (!b->is_given_up && mono_is_past(b->not_before))
             return true;
-    return false;
+    return d->posted.first && !d->posted.is_asking && mono_is_past(d->posted.first->not_before);
 }
 
 /* May this database start one more? The first is always allowed, so that no other one can keep it out; more
@@ -213,6 +218,16 @@ unsigned schedule_threads(unsigned uploads, size_t databases)
     return threads + 2 * (unsigned)databases;
 }
 
+void schedule_put_back(struct database *d, struct batch *batch)
+{
+    if (batch->posted_ms == 0) {
+        batches_insert(d, batch);
+        return;
+    }
+    d->posted.is_asking = false;
+    batches_post(d, batch);
+}
+
 static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 {
     struct upload_job *job = calloc(1, sizeof *job);
@@ -221,6 +236,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->place = batch->place;
         job->target = &d->target;
         job->endpoint = &d->endpoint;
+        job->failures = batch->attempts;
         job->owner = batch;
         job->begun = mono_now();
     }
@@ -228,7 +244,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
         free(job);
         batch->not_before = mono_after(u->backoff.min_ms);
-        batches_insert(d, batch);
+        schedule_put_back(d, batch);
         return false;
     }
     d->in_flight++;
@@ -236,13 +252,16 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
     d->may_try = false;
     batch->is_trial = d->breaker.state == BREAKER_OPEN || d->breaker.state == BREAKER_HALF_OPEN;
     d->trials += batch->is_trial;
+    d->breaker.is_watched = probe_is_twofold(job);
     breaker_note_begin(&d->breaker, &u->breaker, mono_now());
     return true;
 }
 
 static bool start_one(struct uploader *u, struct database *d)
 {
-    struct batch *batch = batches_take(d);
+    struct batch *batch = batches_take_posted(d);
+    if (!batch)
+        batch = batches_take(d);
     if (!batch)
         batch = claim_next(u, d);
     return batch && submit(u, d, batch);
@@ -250,7 +269,7 @@ static bool start_one(struct uploader *u, struct database *d)
 
 void schedule_start(struct uploader *u)
 {
-    bool is_progress = !u->is_stopping;
+    bool is_progress = !u->is_stopping && u->database_count > 0;
     while (is_progress) {
         unsigned active = count_active(u);
         is_progress = false;
@@ -278,6 +297,8 @@ int64_t schedule_delay_ms(const struct uploader *u)
         due = mono_earlier(due, health_due(u, d));
         if (d->is_paused || d->is_given_up || d->in_flight > 0 || d->breaker.state == BREAKER_OPEN)
             continue;
+        if (d->posted.first)
+            due = mono_earlier(due, mono_is_past(not_before) ? d->posted.first->not_before : not_before);
         for (const struct batch *b = d->batches; b; b = b->next) {
             struct mono at = mono_is_past(not_before) ? b->not_before : not_before;
             if (!b->is_given_up)
@@ -296,7 +317,7 @@ bool schedule_has_work(const struct uploader *u, const struct database *d)
     for (const struct batch *b = d->batches; b; b = b->next)
         if (!b->is_given_up)
             return true;
-    return u->is_unsure || d->queue.due_next < d->queue.due_count;
+    return d->posted.first || u->is_unsure || d->queue.due_next < d->queue.due_count;
 }
 
 bool schedule_is_drained(const struct uploader *u)
@@ -304,7 +325,8 @@ bool schedule_is_drained(const struct uploader *u)
     struct waiting_sums sums;
     for (size_t i = 0; i < u->database_count; i++) {
         waiting_sum(&u->databases[i].queue, &sums);
-        if (u->databases[i].batches || u->databases[i].in_flight > 0 || sums.segments > 0)
+        if (u->databases[i].batches || u->databases[i].posted.first || u->databases[i].in_flight > 0 ||
+            sums.segments > 0)
             return false;
     }
     return u->unknown_count == 0 && u->foreign_batches == 0;

@@ -23,6 +23,7 @@ struct sending {
     const struct target *target;
     const struct adx_options *options;
     struct adx_endpoint *endpoint; /* ADX only */
+    unsigned failures;             /* attempts at this batch before, by this process */
 };
 
 /* What was sent, or refused: rows from progress.at up to `next`. */

@@ -16,8 +16,8 @@ static const char *mode_of(const struct uploader *u, struct database *d)
 {
     if (d->target.kind == TARGET_DIR)
         return "dir";
-    enum adx_mode mode = u->context.options.mode;
-    return adx_mode_word(mode != ADX_AUTO ? mode : adx_mode_of(&d->endpoint));
+    enum ingest_mode mode = u->context.options.mode;
+    return mode_word(mode != INGEST_AUTO ? mode : adx_offered(&d->endpoint));
 }
 
 static void add_queue(json_t *out, const struct database *d)
@@ -56,6 +56,33 @@ static void add_health(json_t *out, const struct database *d)
     json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
 }
 
+static void sum_posted(const struct uploader *u, const struct database *d, uint64_t *rows, uint64_t *late)
+{
+    int64_t now_ms = wall_now_ms();
+    *rows = *late = 0;
+    for (const struct batch *b = d->posted.first; b; b = b->next) {
+        *rows += b->rows;
+        *late += now_ms - b->posted_ms > u->confirm_after_ms ? b->rows : 0;
+    }
+}
+
+static void add_posted(json_t *out, const struct uploader *u, const struct database *d)
+{
+    uint64_t rows, late;
+    sum_posted(u, d, &rows, &late);
+    json_object_set_new(out, "posted",
+                        json_pack("{s:I, s:I, s:I}", "batches", (json_int_t)d->posted.count, "rows",
+                                  (json_int_t)rows, "late_rows", (json_int_t)late));
+}
+
+static void add_ages(json_t *out, const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    json_object_set_new(out, "oldest_ms", json_integer(ages.oldest_ms));
+    json_object_set_new(out, "late_segments", json_integer((json_int_t)ages.late_segments));
+}
+
 static json_t *database_status(struct uploader *u, struct database *d)
 {
     json_t *out = totals_of(u->context.totals, d->target.db);
@@ -74,6 +101,8 @@ static json_t *database_status(struct uploader *u, struct database *d)
         json_object_set_new(out, "last_error_activity", json_string(d->last_error.activity_id));
     }
     add_queue(out, d);
+    add_posted(out, u, d);
+    add_ages(out, u, d);
     return out;
 }
 
@@ -124,34 +153,67 @@ static void add_total(struct uploader *u, struct metrics *out, const char *metri
 
 struct gauge {
     const char *name, *help;
-    int64_t (*value)(const struct database *d);
+    int64_t (*value)(const struct uploader *u, const struct database *d);
 };
 
-static int64_t gauge_up(const struct database *d)
+static int64_t gauge_up(const struct uploader *u, const struct database *d)
 {
+    (void)u;
     return !health_is_away(d->health);
 }
 
-static int64_t gauge_health(const struct database *d)
+static int64_t gauge_health(const struct uploader *u, const struct database *d)
 {
+    (void)u;
     return d->health;
 }
 
-static int64_t gauge_in_flight(const struct database *d)
+static int64_t gauge_in_flight(const struct uploader *u, const struct database *d)
 {
+    (void)u;
     return d->in_flight;
 }
 
-static int64_t gauge_waiting(const struct database *d)
+static int64_t gauge_waiting(const struct uploader *u, const struct database *d)
 {
+    (void)u;
     return (int64_t)d->batch_count;
 }
 
-static int64_t gauge_queued(const struct database *d)
+static int64_t gauge_queued(const struct uploader *u, const struct database *d)
 {
+    (void)u;
     struct waiting_sums sums;
     waiting_sum(&d->queue, &sums);
     return (int64_t)sums.segments;
+}
+
+static int64_t gauge_posted(const struct uploader *u, const struct database *d)
+{
+    uint64_t rows, late;
+    sum_posted(u, d, &rows, &late);
+    return (int64_t)rows;
+}
+
+static int64_t gauge_oldest(const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    return ages.oldest_ms / 1000;
+}
+
+static int64_t gauge_late_segments(const struct uploader *u, const struct database *d)
+{
+    struct ages ages;
+    ages_measure(u, d, &ages);
+    return (int64_t)ages.late_segments;
+}
+
+static int64_t gauge_late(const struct uploader *u, const struct database *d)
+{
+    uint64_t rows, late;
+    sum_posted(u, d, &rows, &late);
+    return (int64_t)late;
 }
 
 void uploader_metrics(void *state, struct metrics *out)
@@ -164,13 +226,21 @@ void uploader_metrics(void *state, struct metrics *out)
         {"spillway_uploads_in_flight", "Batches being uploaded.", gauge_in_flight},
         {"spillway_batches_waiting", "Batches that wait to be tried again.", gauge_waiting},
         {"spillway_upload_queue_segments", "Segments in the queue, not in a batch yet.", gauge_queued},
+        {"spillway_oldest_segment_age_seconds", "Since the oldest segment that has not left was begun.",
+         gauge_oldest},
+        {"spillway_late_segments", "Segments older than --max-age that have not left.", gauge_late_segments},
+        {"spillway_posted_rows",
+         "Rows in ADX's queue of which it is not known yet whether ADX failed on them (--confirm).",
+         gauge_posted},
+        {"spillway_posted_late_rows", "Those of them that were posted longer ago than --confirm-after.",
+         gauge_late},
     };
     struct uploader *u = state;
     for (size_t k = 0; k < ARRAY_LEN(gauges); k++) {
         metrics_family(out, gauges[k].name, METRICS_GAUGE, gauges[k].help);
         for (size_t i = 0; i < u->database_count; i++)
             metrics_sample(out, gauges[k].name, "db", u->databases[i].target.db,
-                           gauges[k].value(&u->databases[i]));
+                           gauges[k].value(u, &u->databases[i]));
     }
     metrics_family(out, "spillway_database_health_transitions_total", METRICS_COUNTER,
                    "Changes of the database's health.");

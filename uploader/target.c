@@ -1,5 +1,6 @@
 #include "uploader/target.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 
@@ -52,4 +53,44 @@ int target_parse(const char *text, struct target *target, struct err *err)
     if (!strstr(place, "://"))
         return bad(err, text, "this is not an address");
     return parse_url(text, place, target, err);
+}
+
+/* --- engine and data management (adx.md §0) ------------------------------------------------------------- */
+
+static const char prefix[] = "ingest-";
+
+/* The host in an address, or NULL where it has no sibling. */
+static char *find_host(struct target *target)
+{
+    struct in6_addr address;
+    char *host = strstr(target->place, "://"), name[TARGET_PLACE_BYTES];
+    if (!host)
+        return NULL;
+    host += 3;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(host, ":/"), host);
+    bool is_alone = host[0] == '[' || inet_pton(AF_INET, name, &address) == 1 ||
+                    strcasestr(name, "localhost") || strcasecmp(name, "onebox.dev.kusto.windows.net") == 0;
+    return is_alone ? NULL : host;
+}
+
+int target_data_management(const struct target *engine, struct target *dm)
+{
+    *dm = *engine;
+    char *host = find_host(dm);
+    size_t len = strlen(dm->place), skip = sizeof prefix - 1;
+    if (!host || strncasecmp(host, prefix, skip) == 0)
+        return 0;
+    if (len + skip >= sizeof dm->place)
+        return -ENAMETOOLONG;
+    memmove(host + skip, host, strlen(host) + 1);
+    memcpy(host, prefix, skip);
+    return 0;
+}
+
+void target_to_engine(struct target *target)
+{
+    char *host = find_host(target);
+    size_t skip = sizeof prefix - 1;
+    if (host && strncasecmp(host, prefix, skip) == 0)
+        memmove(host, host + skip, strlen(host + skip) + 1);
 }

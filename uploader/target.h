@@ -26,4 +26,10 @@ struct target {
  * would do. */
 NODISCARD int target_parse(const char *text, struct target *target, struct err *err);
 
+/* The data-management endpoint of an ADX target, or its engine, by the rule of Kusto's clients: ingest-
+ * before the host, or not. Addresses of numbers, localhost and onebox.dev.kusto.windows.net stay as they are.
+ * -ENAMETOOLONG when it does not fit. */
+NODISCARD int target_data_management(const struct target *engine, struct target *dm);
+void target_to_engine(struct target *target);
+
 #endif

@@ -56,13 +56,17 @@ static int finish_refusal(struct upload_job *job, struct batch_dir *batch, struc
 static void note_sent(struct upload_job *job, struct batch_dir *batch, const struct sent *sent)
 {
     crash_point("batch:after-part");
+    bool was_queued = batch->progress.state != PROGRESS_SENDING; /* by now the message has been posted */
+    batch->progress.state = PROGRESS_SENDING;
+    batch->progress.blob[0] = '\0';
+    batch->progress.sends = 0;
     batch->progress.at = sent->next;
     batch->progress.parts++;
     batch->progress.rows += sent->rows;
     job->parts++;
     if (batch_is_at_end(batch))
         return;
-    int rc = batch_record(batch, false);
+    int rc = batch_record(batch, was_queued);
     if (rc) /* no room: it is sent all the same; only a crash now would send it again */
         log_warn("progress-not-written", log_s("batch", batch->place.group), log_s("cause", strerror(-rc)));
     crash_point("batch:after-progress");
@@ -75,7 +79,8 @@ static void send_piece(struct upload_job *job, struct batch_dir *batch, struct w
                               .batch = batch,
                               .target = job->target,
                               .options = &job->context->options,
-                              .endpoint = job->endpoint};
+                              .endpoint = job->endpoint,
+                              .failures = job->failures};
     *sent = (struct sent){.next = {.file = (uint32_t)batch->plan.count}};
     if (job->target->kind == TARGET_DIR)
         dir_send(&sending, sent, &job->outcome);
@@ -101,6 +106,8 @@ static enum upload_end advance(struct upload_job *job, struct batch_dir *batch, 
             note_sent(job, batch, &sent);
         else if (job->outcome.verdict == VERDICT_REFUSED)
             rc = refuse(job, batch, &sent.next);
+        else if (job->outcome.verdict == VERDICT_PENDING)
+            return UPLOAD_POSTED;
         else
             return UPLOAD_WAIT;
     }
@@ -176,6 +183,8 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
         return (rc = batch_remove(batch)) ? wait_for(job, "remove", rc, "an empty batch cannot be removed")
                                           : UPLOAD_DONE;
     enum upload_end end = advance(job, batch, worker);
+    job->posted_ms = batch->progress.step_ms;
+    job->rows = batch->plan.rows;
     return end == UPLOAD_DONE ? finish(job, batch) : end;
 }
 

@@ -14,6 +14,7 @@ enum upload_end {
     UPLOAD_DONE,    /* nothing of it is left in the spool but what went to quarantine */
     UPLOAD_WAIT,    /* to be tried again: `outcome` says why */
     UPLOAD_STOPPED, /* is_stopping was set: nothing went wrong */
+    UPLOAD_POSTED,  /* ADX has it in its queue; to be run again to see whether it failed (--confirm) */
 };
 
 /* What all jobs of the process share; constant while workers run. */
@@ -31,18 +32,22 @@ struct upload_job {
     struct spool_place place;
     const struct target *target;
     struct adx_endpoint *endpoint;
-    void *owner;   /* the caller's */
-    bool is_probe; /* no batch: only `outcome` is filled, see probe.h */
+    unsigned failures; /* attempts at this batch before, by this process */
+    void *owner;       /* the caller's */
+    bool is_probe;     /* no batch: only `outcome` is filled, see probe.h */
     struct mono begun;
+    struct outcome engine; /* of a probe that is twofold: what the engine says */
+    bool has_engine;
 
     /* What came of it. */
     enum upload_end end;
     struct outcome outcome;             /* of the last piece that was not taken */
-    uint64_t rows, raw_bytes, bytes;    /* uploaded, when DONE */
+    uint64_t rows, raw_bytes, bytes;    /* uploaded, when DONE; POSTED: rows of the batch */
     uint64_t refused_rows;              /* put into quarantine by ADX's word, in this run */
     struct outcome refusal;             /* the last such word */
     uint64_t put_aside, put_aside_rows; /* damaged or foreign segments */
     uint64_t parts;                     /* sent in this run */
+    int64_t posted_ms;                  /* POSTED: since when, wall time */
     int64_t took_ms;
 
     struct upload_job *next; /* for whoever has it in a list */

@@ -4,6 +4,8 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "uploader/token.h"
+#include "uploader/trust.h"
 
 struct database *uploader_find(struct uploader *u, const char *folder)
 {
@@ -16,17 +18,79 @@ struct database *uploader_find(struct uploader *u, const char *folder)
 /* --- configuration
  * ------------------------------------------------------------------------------------------ */
 
-static int check_token(const struct target *target, const char *token_file, struct err *err)
+/* A token, where one is to be sent, goes to whom it is meant for only (trust.h). */
+static int check_trust(struct target *target, const struct token_options *tokens, const struct trust *trust,
+                       struct err *err)
 {
-    if (!token_file || target->kind != TARGET_ADX || target->may_get_token)
+    if (target->kind != TARGET_ADX)
         return 0;
+    target->may_get_token = trust_endpoint(trust, target->place);
+    if (target->may_get_token || token_auth_of(tokens, target->place) == AUTH_NONE)
+        return 0;
+    if (strncmp(target->place, "http:", 5) == 0)
+        return err_set(err, -EINVAL,
+                       "--database %s=%s: with --auth %s the address must be https or loopback: a token is "
+                       "not sent in the clear",
+                       target->db, target->place, token_auth_word(token_auth_of(tokens, target->place)));
     return err_set(err, -EINVAL,
-                   "--database %s=%s: with --token-file the address must be https or loopback: a token is "
-                   "not sent in the clear",
+                   "--database %s=%s: that is no host of Kusto's: a token is not shown to it; give "
+                   "--trusted-host HOST if it is right, or --auth none",
                    target->db, target->place);
 }
 
-static int add_database(struct uploader *u, const char *text, const char *token_file, struct err *err)
+/* The data-management endpoint of this database, as given or as it follows from the engine's address. */
+static int find_dm(const struct conf *conf, const struct database *d, struct target *dm, struct err *err)
+{
+    size_t count;
+    char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
+            return err_set(err, -EINVAL,
+                           "--data-management %s: this is not a database and the address of an endpoint; give "
+                           "DB=https://HOST",
+                           list[i]);
+        if (strcmp(dm->folder, d->target.folder) == 0)
+            return 0;
+    }
+    int rc = target_data_management(&d->target, dm);
+    return rc ? err_set(err, rc, "--database %s: the address is too long", d->target.db) : 0;
+}
+
+static struct resources *share_resources(struct uploader *u, const char *place)
+{
+    for (size_t i = 0; i < u->resources_count; i++)
+        if (strcmp(resources_place(u->resources[i]), place) == 0)
+            return u->resources[i];
+    struct resources *resources = resources_new(place);
+    if (resources)
+        u->resources[u->resources_count++] = resources;
+    return resources;
+}
+
+static int set_up_endpoint(struct uploader *u, const struct conf *conf, const struct token_options *tokens,
+                           const struct trust *trust, struct database *d, struct err *err)
+{
+    if (d->target.kind == TARGET_DIR)
+        return 0;
+    target_to_engine(&d->target);
+    int rc = find_dm(conf, d, &d->endpoint.dm, err);
+    if (rc == 0)
+        rc = check_trust(&d->endpoint.dm, tokens, trust, err);
+    if (rc == 0 && !(d->endpoint.resources = share_resources(u, d->endpoint.dm.place)))
+        rc = err_set(err, -ENOMEM, "out of memory");
+    return rc;
+}
+
+static int read_trust(const struct conf *conf, struct token_options *tokens, struct trust *trust,
+                      struct err *err)
+{
+    *trust = (struct trust){0};
+    trust->hosts = conf_list(conf, CONF_TRUSTED_HOST, &trust->count);
+    return token_options_read(tokens, conf, err);
+}
+
+static int add_database(struct uploader *u, const struct conf *conf, const char *text,
+                        const struct token_options *tokens, const struct trust *trust, struct err *err)
 {
     struct database *d = &u->databases[u->database_count];
     int rc = target_parse(text, &d->target, err);
@@ -34,25 +98,30 @@ static int add_database(struct uploader *u, const char *text, const char *token_
         rc = err_set(err, -EINVAL, "--database %s: %s was given before: one target for each database", text,
                      d->target.db);
     if (rc == 0)
-        rc = check_token(&d->target, token_file, err);
+        rc = check_trust(&d->target, tokens, trust, err);
     if (rc)
         return rc;
     adx_endpoint_init(&d->endpoint);
     waiting_init(&d->queue);
     u->database_count++;
-    return 0;
+    return set_up_endpoint(u, conf, tokens, trust, d, err);
 }
 
 static int add_databases(struct uploader *u, const struct conf *conf, struct err *err)
 {
     size_t count;
+    struct token_options tokens;
+    struct trust trust;
     char *const *list = conf_list(conf, CONF_DATABASE, &count);
     u->databases = calloc(count, sizeof *u->databases);
-    if (!u->databases)
+    u->resources = calloc(count, sizeof *u->resources);
+    if (!u->databases || !u->resources)
         return err_set(err, -ENOMEM, "out of memory");
-    int rc = 0;
+    int rc = read_trust(conf, &tokens, &trust, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = add_database(u, list[i], conf_text(conf, CONF_TOKEN_FILE), err);
+        rc = add_database(u, conf, list[i], &tokens, &trust, err);
+    if (rc == 0 && !(u->context.options.tokens = tokens_new(&tokens, &u->context.is_stopping)))
+        rc = err_set(err, -ENOMEM, "out of memory");
     return rc;
 }
 
@@ -75,15 +144,27 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
+    u->max_age_ms = conf_number(conf, CONF_MAX_AGE);
+    u->confirm_after_ms = conf_number(conf, CONF_CONFIRM_AFTER);
+    u->confirm_every_ms =
+        u->confirm_after_ms / 8 < UPLOADER_CONFIRM_MS ? u->confirm_after_ms / 8 : UPLOADER_CONFIRM_MS;
     u->context.queue = conf_number(conf, CONF_QUEUE) == 0 ? QUEUE_UPLOAD : QUEUE_SEALED;
-    u->context.options = (struct adx_options){.mode = (enum adx_mode)conf_number(conf, CONF_INGEST),
-                                              .token_file = conf_text(conf, CONF_TOKEN_FILE),
+    u->context.options = (struct adx_options){.mode = (enum ingest_mode)conf_number(conf, CONF_INGEST),
+                                              .is_strict = conf_number(conf, CONF_DEDUP) == 1,
+                                              .confirm = (enum confirm)conf_number(conf, CONF_CONFIRM),
+                                              .confirm_after_ms = u->confirm_after_ms,
+                                              .confirm_every_ms = u->confirm_every_ms,
+                                              .retry_min_ms = u->backoff.min_ms,
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
                                               .probe_timeout_ms = conf_number(conf, CONF_PROBE_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
                                               .instance = u->daemon->instance};
     if (u->backoff.max_ms < u->backoff.min_ms)
         return err_set(err, -EINVAL, "--retry-max is shorter than --retry-min");
+    if (u->context.options.is_strict &&
+        (u->context.options.mode == INGEST_STREAMING || u->context.options.mode == INGEST_INLINE))
+        return err_set(err, -EINVAL,
+                       "--dedup strict needs --ingest queued or auto: the other ways carry no key");
     return add_databases(u, conf, err);
 }
 
@@ -101,10 +182,15 @@ static void fini(void *state)
     atomic_store(&u->context.is_stopping, true);
     atomic_store(&u->context.is_aborted, true);
     pool_free(u->pool);
+    tokens_free(u->context.options.tokens);
     for (size_t i = 0; i < u->database_count; i++) {
         struct database *d = &u->databases[i];
         for (struct batch *batch; (batch = d->batches);) {
             d->batches = batch->next;
+            batches_free(batch);
+        }
+        for (struct batch *batch; (batch = d->posted.first);) {
+            d->posted.first = batch->next;
             batches_free(batch);
         }
         waiting_fini(&d->queue);
@@ -113,6 +199,9 @@ static void fini(void *state)
     /* u->diskguard stays open: the process ends now, and closing a socket whose last request was a hint
      * (nobody waits for its answer) may hang in nng 1.5 (nanomsg/nng#1813). */
     totals_free(u->context.totals);
+    for (size_t i = 0; i < u->resources_count; i++)
+        resources_free(u->resources[i]);
+    free(u->resources);
     free(u->databases);
     free(u->unknown);
     free(u->walk);
@@ -124,10 +213,15 @@ static int check(const struct conf *conf, struct err *err)
 {
     size_t count;
     struct target target;
+    struct token_options tokens;
+    struct trust trust;
     char *const *texts = conf_list(conf, CONF_DATABASE, &count);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++)
+    int rc = read_trust(conf, &tokens, &trust, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = target_parse(texts[i], &target, err);
+        if (rc == 0)
+            rc = check_trust(&target, &tokens, &trust, err);
+    }
     return rc;
 }
 
@@ -221,7 +315,10 @@ static const struct conf_about about = {
             "target has taken\n"
             "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
             "else is tried again.\n"
-            "A database that fails holds back its own data only.",
+            "A database that fails holds back its own data only.\n"
+            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+            "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",

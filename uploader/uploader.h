@@ -9,12 +9,12 @@
 #ifndef UPLOADER_UPLOADER_H
 #define UPLOADER_UPLOADER_H
 
+#include "common/base/backoff.h"
 #include "common/control/client.h"
 #include "common/control/daemon.h"
-#include "uploader/backoff.h"
+#include "common/spool/waiting.h"
 #include "uploader/breaker.h"
 #include "uploader/pool.h"
-#include "uploader/waiting.h"
 
 enum {
     UPLOADER_ONCE_ATTEMPTS = 3, /* --once: so many failures in a row, and it is given up for this run */
@@ -22,13 +22,15 @@ enum {
         4096, /* batches of a database that wait to be tried again: beyond that none is begun */
     UPLOADER_UNKNOWN_MS = 60000,    /* how often a database without a target is spoken of */
     UPLOADER_MEASURE_BUDGET = 1024, /* segments measured in one step */
+    UPLOADER_AGES_MS = 60000,       /* how often data over --max-age is spoken of */
+    UPLOADER_CONFIRM_MS = 30000,    /* at the longest, between two looks at what ADX failed on */
     UPLOADER_SCAN_SHARE = 10,       /* scanning takes at most a tenth of the main thread */
 };
 
 /* A batch that was claimed: it is in flight, or waits to be tried (again). */
 struct batch {
     struct spool_place place;
-    uint64_t id;
+    uint64_t id, oldest_id; /* its own, and that of its oldest segment (0: not known) */
     struct database *database;
     char *table; /* with the next three: what it is a batch of */
     uint64_t schema_hash;
@@ -37,8 +39,9 @@ struct batch {
     uint64_t segments, rows, raw_bytes; /* as known; 0 for one that was found */
     unsigned attempts;                  /* that failed */
     struct mono not_before;
-    bool is_given_up; /* --once */
-    bool is_trial;    /* in flight, begun while the breaker was not closed */
+    bool is_given_up;  /* --once */
+    int64_t posted_ms; /* wall; 0: it is not posted, or that is all that was wanted */
+    bool is_trial;     /* in flight, begun while the breaker was not closed */
     struct batch *next;
 };
 
@@ -49,6 +52,11 @@ struct database {
     struct waiting queue;
     struct batch *batches; /* that wait, oldest first */
     size_t batch_count;
+    struct posted {
+        struct batch *first, *last; /* posted and not confirmed, the one to be asked about next first */
+        size_t count;
+        bool is_asking; /* one of them is in flight */
+    } posted;
     unsigned in_flight;
 
     struct breaker breaker;
@@ -79,13 +87,16 @@ struct uploader {
     struct ctl_client *diskguard;
     struct database *databases;
     size_t database_count;
+    struct resources **resources; /* one for each data-management endpoint */
+    size_t resources_count;
     struct batch_limits limits;
     struct backoff backoff;
     struct breaker_options breaker;
     unsigned uploads, in_flight;
     size_t turn; /* database that is looked at first */
-    int64_t scan_interval_ms;
-    struct mono scan_due, unknown_due;
+    int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
+    int64_t max_age_ms;
+    struct mono scan_due, unknown_due, ages_due;
     struct walk *walk;
     struct unknown *unknown;
     size_t unknown_count;
@@ -100,12 +111,23 @@ void schedule_scan(struct uploader *u);
 void schedule_start(struct uploader *u);
 bool schedule_has_work(const struct uploader *u,
                        const struct database *d); /* that may be tried in this run */
+void schedule_put_back(struct database *d,
+                       struct batch *batch); /* that was taken, into the list that it is from */
 int64_t schedule_delay_ms(const struct uploader *u);
 bool schedule_is_drained(const struct uploader *u); /* nothing left in the spool that was ours to send */
 
 /* The most that can be in flight: `uploads` of the first database that became active, half of it of the next
  * …, and for each a probe, and a trial beside attempts that still hang. */
 unsigned schedule_threads(unsigned uploads, size_t databases);
+
+/* age.c */
+struct ages {
+    int64_t oldest_ms;      /* of the segment that was begun first; 0: there is none */
+    const char *table;      /* its table; may be NULL */
+    uint64_t late_segments; /* older than --max-age, in the queue and in batches that are not in flight */
+};
+void ages_measure(const struct uploader *u, const struct database *d, struct ages *ages);
+void ages_report(struct uploader *u); /* a warning for each database that has some */
 
 /* results.c */
 void results_take(struct uploader *u);
@@ -129,6 +151,8 @@ struct batch *batches_new(struct database *d, const struct spool_place *place);
 void batches_free(struct batch *batch);
 void batches_insert(struct database *d, struct batch *batch); /* by id */
 struct batch *batches_take(struct database *d);               /* the oldest that may be tried now, or NULL */
+void batches_post(struct database *d, struct batch *batch);   /* put it behind all that are posted */
+struct batch *batches_take_posted(struct database *d);        /* one to be asked about now, or NULL */
 bool batches_has(const struct database *d, const struct waiting_group *group);
 bool batches_set_key(struct batch *batch, const char *table, bool has_schema, uint64_t schema_hash,
                      enum segment_format format);

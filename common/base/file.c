@@ -51,14 +51,14 @@ int file_sync_dir(int dir)
 /* A temporary file under a new name, which is not made of the target's (that may be as long as names can be).
  * A lock says that it is in use: file_sweep() removes those without, and may have met ours before we locked
  * it. */
-static int create_temporary(int dir, char name[static TEMPORARY_BYTES])
+static int create_temporary(int dir, mode_t mode, char name[static TEMPORARY_BYTES])
 {
     enum { TRIES = 100 };
     static atomic_uint counter;
     struct stat st;
     for (unsigned i = 0; i < TRIES; i++) {
         snprintf(name, TEMPORARY_BYTES, ".%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
-        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (fd < 0 && errno != EEXIST) /* a process of our pid died here once */
             return -errno;
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
@@ -93,10 +93,10 @@ void file_sweep(int dir)
         closedir(list);
 }
 
-static int replace(int dir, const char *name, const void *data, size_t len, bool durable)
+static int replace(int dir, const char *name, const void *data, size_t len, mode_t mode, bool durable)
 {
     char temporary[TEMPORARY_BYTES];
-    int fd = create_temporary(dir, temporary);
+    int fd = create_temporary(dir, mode, temporary);
     if (fd < 0)
         return fd;
     int rc = file_write_all(fd, data, len);
@@ -112,12 +112,17 @@ static int replace(int dir, const char *name, const void *data, size_t len, bool
 
 int file_replace(int dir, const char *name, const void *data, size_t len)
 {
-    return replace(dir, name, data, len, true);
+    return replace(dir, name, data, len, 0644, true);
+}
+
+int file_replace_private(int dir, const char *name, const void *data, size_t len)
+{
+    return replace(dir, name, data, len, 0600, true);
 }
 
 int file_replace_lazily(int dir, const char *name, const void *data, size_t len)
 {
-    return replace(dir, name, data, len, false);
+    return replace(dir, name, data, len, 0644, false);
 }
 
 int file_read(int dir, const char *name, struct buf *buf)

@@ -20,7 +20,10 @@ NODISCARD int file_read_at(int fd, void *data, size_t len, off_t offset);
  * temporary file is removed and the error returned. */
 NODISCARD int file_replace(int dir, const char *name, const void *data, size_t len);
 
-/* The same without the two fsyncs: atomic for readers and across kill -9, not across a power cut. */
+/* The same for what is nobody else's business: mode 0600. */
+NODISCARD int file_replace_private(int dir, const char *name, const void *data, size_t len);
+
+/* file_replace() without the two fsyncs: atomic for readers and across kill -9, not across a power cut. */
 NODISCARD int file_replace_lazily(int dir, const char *name, const void *data, size_t len);
 
 /* Remove what file_replace() of processes that were killed has left in `dir`. Safe beside any that are at it.

@@ -189,15 +189,49 @@ static bool equals(const json_t *value, const char *text)
     return same;
 }
 
+/* What follows `COLUMN >`: ago(90m), for times that are UTC and so compare as text. */
+static int where_newer(struct result *result, int column, struct csl *csl, struct sim_error *error)
+{
+    static const char units[] = "smhd";
+    static const long seconds[] = {1, 60, 3600, 86400};
+    char *unit = NULL, least[32];
+
+    if (!csl_accept_word(csl, "ago") || !csl_accept_punct(csl, '(') || csl->kind != CSL_NUMBER)
+        return error_set(error, ERROR_SYNTAX, "Syntax error: after > comes ago(TIME), in adxsim");
+    long number = strtol(csl->text.data, &unit, 10);
+    const char *known = *unit && !unit[1] ? strchr(units, *unit) : NULL;
+    if (!known)
+        return error_set(error, ERROR_SYNTAX, "Syntax error: '%s' is not a time", csl->text.data);
+    csl_next(csl);
+    if (!csl_accept_punct(csl, ')'))
+        return error_set(error, ERROR_SYNTAX, "Syntax error: ) is missing");
+    time_t when = time(NULL) - number * seconds[known - units];
+    struct tm tm;
+    strftime(least, sizeof least, "%Y-%m-%dT%H:%M:%S", gmtime_r(&when, &tm));
+    for (size_t i = json_array_size(result->rows); i-- > 0;) {
+        const char *text = json_string_value(json_array_get(json_array_get(result->rows, i), (size_t)column));
+        if (!text || strcmp(text, least) < 0)
+            json_array_remove(result->rows, i);
+    }
+    return 0;
+}
+
 static int pipe_where(struct result *result, struct csl *csl, struct sim_error *error)
 {
     do {
         int column = take_column(result, csl, error);
         if (column < 0)
             return column;
+        if (csl_accept_punct(csl, '>')) {
+            int rc = where_newer(result, column, csl, error);
+            if (rc)
+                return rc;
+            continue;
+        }
         bool negated = csl_accept_punct(csl, '!');
         if ((!negated && !csl_accept_punct(csl, '=')) || !csl_accept_punct(csl, '='))
-            return error_set(error, ERROR_SYNTAX, "Syntax error: where knows == and != only, in adxsim");
+            return error_set(error, ERROR_SYNTAX,
+                             "Syntax error: where knows ==, != and > ago() only, in adxsim");
         char *text = NULL;
         if (!csl_take_string(csl, &text)) {
             if (csl->kind != CSL_NUMBER && csl->kind != CSL_WORD)

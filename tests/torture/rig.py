@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -187,6 +188,26 @@ class Sim:
         self.log.close()
 
 
+class Sink:
+    """The other end of queued ingestion (tests/tools/ingest_sink.py)."""
+
+    def __init__(self, top):
+        port_file = os.path.join(top, "sink.port")
+        argv = [sys.executable, os.path.join(REPO, "tests/tools/ingest_sink.py"), "--port-file", port_file]
+        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until("the sink listens", lambda: os.path.exists(port_file))
+        with open(port_file, encoding="ascii") as file:
+            self.url = f"http://127.0.0.1:{file.read()}"
+
+    def call(self, path, data=None):
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=60) as answer:
+            return answer.read()
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait(20)
+
+
 class Rig:
     """What all cases share: seed, rows, directory, table of results."""
 
@@ -211,6 +232,13 @@ class Rig:
             with self.lock:
                 self.sims = getattr(self, "sims", []) + [self.local.sim]
         return self.local.sim
+
+    def sink(self):
+        if not hasattr(self.local, "sink"):
+            self.local.sink = Sink(tempfile.mkdtemp(prefix="sink.", dir=self.top))
+            with self.lock:
+                self.sims = getattr(self, "sims", []) + [self.local.sink]
+        return self.local.sink
 
     def close(self):
         for sim in getattr(self, "sims", []):

@@ -90,12 +90,64 @@ static void what_was_made_is_known_until_it_is_forgotten(void **state)
     adx_endpoint_fini(&endpoint);
 }
 
+static void data_management_is_beside_the_engine(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"https://c.westeurope.kusto.windows.net", "https://ingest-c.westeurope.kusto.windows.net"},
+        {"https://ingest-c.kusto.windows.net", "https://ingest-c.kusto.windows.net"},
+        {"https://adx.example.com:8443/x", "https://ingest-adx.example.com:8443/x"},
+        {"http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+        {"http://[::1]:8080", "http://[::1]:8080"},
+        {"http://localhost:1", "http://localhost:1"},
+        {"https://my.localhost.example", "https://my.localhost.example"},
+        {"https://onebox.dev.kusto.windows.net", "https://onebox.dev.kusto.windows.net"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        struct target engine, dm;
+        char text[256];
+        snprintf(text, sizeof text, "D=%s", pairs[i][0]);
+        assert_int_equal(target_parse(text, &engine, NULL), 0);
+        assert_int_equal(target_data_management(&engine, &dm), 0);
+        assert_string_equal(dm.place, pairs[i][1]);
+        assert_int_equal(dm.may_get_token, engine.may_get_token);
+        target_to_engine(&dm);
+        if (!strstr(pairs[i][0], "ingest-"))
+            assert_string_equal(dm.place, pairs[i][0]);
+        else
+            assert_string_equal(dm.place, "https://c.kusto.windows.net");
+    }
+}
+
+static void streaming_stays_off_for_its_table_and_its_time(void **state)
+{
+    (void)state;
+    struct adx_endpoint endpoint;
+    adx_endpoint_init(&endpoint);
+    assert_false(adx_is_stream_off(&endpoint, "T"));
+    adx_set_stream_off(&endpoint, "T", 60000);
+    adx_set_stream_off(&endpoint, "T", 60000);
+    adx_set_stream_off(&endpoint, "U", 0);
+    assert_true(adx_is_stream_off(&endpoint, "T"));
+    assert_false(adx_is_stream_off(&endpoint, "U"));
+    for (unsigned i = 0; i < 2 * ADX_STREAM_OFF_MAX; i++) {
+        char table[16];
+        snprintf(table, sizeof table, "T%u", i);
+        adx_set_stream_off(&endpoint, table, 60000);
+        assert_true(adx_is_stream_off(&endpoint, table));
+    }
+    assert_true(endpoint.off_count <= ADX_STREAM_OFF_MAX);
+    adx_endpoint_fini(&endpoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_targets),
         cmocka_unit_test(bad_targets),
         cmocka_unit_test(what_was_made_is_known_until_it_is_forgotten),
+        cmocka_unit_test(data_management_is_beside_the_engine),
+        cmocka_unit_test(streaming_stays_off_for_its_table_and_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
