@@ -26,6 +26,7 @@ LDFLAGS  := -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # pkg-config is asked once for each library; a missing one is named, with what to do.
 PACKAGES_LIB := libcurl jansson libxxhash zlib $(if $(filter isal,$(CODEC)),libisal)
+HTTP_LIBS := -lmicrohttpd -lgnutls  # for programs that use common/http/
 LIBS     = $(shell pkg-config --libs $(PACKAGES_LIB)) -lnng -pthread
 
 # --- what is built ------------------------------------------------------------------------------

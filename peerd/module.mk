@@ -1,2 +1,3 @@
 programs += peerd
 peerd_src := $(wildcard peerd/*.c)
+peerd_LIBS := $(HTTP_LIBS) -lresolv

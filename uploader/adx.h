@@ -30,6 +30,7 @@ struct adx_options {
     int64_t retry_min_ms;
     const char *token_file; /* NULL: no token */
     int64_t timeout_ms;
+    int64_t probe_timeout_ms;
     atomic_bool *is_aborted;
     const char *instance;
 };

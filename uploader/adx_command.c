@@ -9,17 +9,6 @@ void adx_own_trouble(struct outcome *outcome, int rc, const char *what)
     outcome_set(outcome, VERDICT_RETRY, "local", "%s: %s", what, strerror(-rc));
 }
 
-bool worker_token(const struct sending *s, struct outcome *outcome)
-{
-    struct buf *token = &s->worker->token;
-    buf_clear(token);
-    int rc = s->options->token_file ? http_read_token(s->options->token_file, token) : 0;
-    if (rc)
-        outcome_set(outcome, VERDICT_UNAUTHORISED, "token-file", "%s: %s", s->options->token_file,
-                    rc == -EINVAL ? "this is not a token (one line without blanks)" : strerror(-rc));
-    return rc == 0;
-}
-
 struct http_request adx_request(const struct sending *s, const struct target *target, const char *what,
                                 const char *url)
 {

@@ -3,6 +3,7 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "uploader/adx_parts.h"
+#include "uploader/token.h"
 
 /* --- rows ----------------------------------------------------------------------------------------------- */
 
@@ -155,7 +156,7 @@ void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcom
 {
     const struct plan *plan = &s->batch->plan;
     *outcome = (struct outcome){0};
-    if (!worker_token(s, outcome))
+    if (!token_take(s->options, &s->worker->token, outcome))
         return;
     send_rows(s, sent, outcome);
     if (outcome->verdict == VERDICT_GONE && *plan->schema) {

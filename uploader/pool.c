@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "uploader/probe.h"
+
 struct pool {
     pthread_mutex_t lock; /* guards all that follows but the constants */
     pthread_cond_t has_job;
@@ -63,7 +65,10 @@ static void *work(void *arg)
     pthread_mutex_lock(&pool->lock);
     while ((job = next_job(pool))) {
         pthread_mutex_unlock(&pool->lock);
-        upload_run(job, &worker);
+        if (job->is_probe)
+            probe_run(job, &worker);
+        else
+            upload_run(job, &worker);
         pthread_mutex_lock(&pool->lock);
         append(&pool->last_result, job);
         pool->wake(pool->arg);

@@ -4,7 +4,7 @@
 #include "common/base/log.h"
 #include "uploader/uploader.h"
 
-static uint32_t any_32_bits(void)
+uint32_t uploader_random(void)
 {
     uint32_t bits = 0;
     if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
@@ -21,30 +21,13 @@ static bool is_slow(enum verdict verdict)
 static int64_t delay_of(const struct uploader *u, const struct outcome *outcome, unsigned failures)
 {
     if (is_slow(outcome->verdict))
-        return backoff_slow_ms(&u->backoff, outcome->retry_after_ms, any_32_bits());
-    return backoff_delay_ms(&u->backoff, failures, outcome->retry_after_ms, any_32_bits());
+        return backoff_slow_ms(&u->backoff, outcome->retry_after_ms, uploader_random());
+    return backoff_delay_ms(&u->backoff, failures, outcome->retry_after_ms, uploader_random());
 }
 
 static bool is_given_up(const struct uploader *u, const struct outcome *outcome, unsigned failures)
 {
     return u->is_once && (is_slow(outcome->verdict) || failures >= UPLOADER_ONCE_ATTEMPTS);
-}
-
-static const char *health_word(enum verdict verdict)
-{
-    return verdict == VERDICT_SUCCESS ? "up" : verdict_word(verdict);
-}
-
-static void set_health(struct uploader *u, struct database *d, enum verdict verdict)
-{
-    if (d->health == verdict)
-        return;
-    log_warn("database-health", log_s("db", d->target.db), log_s("was", health_word(d->health)),
-             log_s("is", health_word(verdict)),
-             log_s("cause", verdict == VERDICT_SUCCESS ? "" : d->last_error.text));
-    daemon_publish(u->daemon, "database-health",
-                   json_pack("{s:s, s:s}", "db", d->target.db, "health", health_word(verdict)));
-    d->health = verdict;
 }
 
 static void note_failure(struct uploader *u, struct batch *batch, const struct upload_job *job)
@@ -56,11 +39,13 @@ static void note_failure(struct uploader *u, struct batch *batch, const struct u
     d->last_error = *outcome;
     d->last_error_ms = wall_now_ms();
     batch->attempts++;
+    if (outcome->verdict == VERDICT_UNAUTHORISED)
+        d->has_brought = false;
     if (verdict_is_of_database(outcome->verdict)) {
-        delay_ms = delay_of(u, outcome, ++d->failures);
-        d->not_before = mono_after(delay_ms);
+        health_note(u, d, BREAKER_BATCH, outcome, job->parts > 0 ? mono_now() : job->begun);
+        delay_ms =
+            mono_left_ms(d->breaker.state == BREAKER_OPEN ? d->breaker.probe_due : d->breaker.not_before);
         d->is_given_up = is_given_up(u, outcome, d->failures);
-        set_health(u, d, outcome->verdict);
     } else {
         delay_ms = delay_of(u, outcome, batch->attempts);
         batch->not_before = mono_after(delay_ms);
@@ -79,18 +64,18 @@ static void note_failure(struct uploader *u, struct batch *batch, const struct u
                              (json_int_t)delay_ms));
 }
 
-/* The target has answered for this database: taken or refused, it is there. */
-static void note_answer(struct uploader *u, struct database *d)
+/* Parts of it were taken, whatever came of the rest. A refusal alone says nothing about the database. */
+static void note_taken(struct uploader *u, struct database *d, const struct upload_job *job)
 {
-    d->failures = 0;
-    d->not_before = (struct mono){0};
-    set_health(u, d, VERDICT_SUCCESS);
+    struct outcome taken = {.verdict = VERDICT_SUCCESS};
+    d->last_success_ms = wall_now_ms();
+    d->has_brought = true;
+    health_note(u, d, BREAKER_BATCH, &taken, job->begun);
 }
 
 static void note_success(struct uploader *u, struct batch *batch, const struct upload_job *job)
 {
     struct database *d = batch->database;
-    d->last_success_ms = wall_now_ms();
     log_info("batch-uploaded", log_s("db", d->target.db), log_s("table", batch->table),
              log_s("batch", batch->place.group), log_u("rows", job->rows), log_u("raw_bytes", job->raw_bytes),
              log_u("bytes", job->bytes), log_u("parts", job->parts), log_n("took_ms", job->took_ms));
@@ -121,7 +106,7 @@ static void note_posted(struct uploader *u, struct batch *batch, const struct up
 {
     struct database *d = batch->database;
     if (batch->posted_ms == 0) {
-        note_answer(u, d);
+        note_taken(u, d, job);
         batch->attempts = 0;
         log_info("batch-posted", log_s("db", d->target.db), log_s("table", batch->table),
                  log_s("batch", batch->place.group), log_u("rows", job->rows),
@@ -141,10 +126,12 @@ static void take_one(struct uploader *u, struct upload_job *job)
     u->in_flight--;
     if (batch->posted_ms != 0)
         d->posted.is_asking = false;
+    d->trials -= batch->is_trial;
+    batch->is_trial = false;
     note_quarantine(u, batch, job);
+    if (job->parts > 0)
+        note_taken(u, d, job);
     if (job->end == UPLOAD_DONE) {
-        if (job->parts > 0 || job->refused_rows > 0)
-            note_answer(u, d);
         if (job->parts > 0)
             note_success(u, batch, job);
         ctl_client_wake(u->diskguard);
@@ -167,7 +154,10 @@ void results_take(struct uploader *u)
     struct upload_job *next;
     for (struct upload_job *job = pool_take(u->pool); job; job = next) {
         next = job->next;
-        take_one(u, job);
+        if (job->is_probe)
+            health_take_probe(u, job);
+        else
+            take_one(u, job);
         free(job);
     }
 }

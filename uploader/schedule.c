@@ -179,22 +179,33 @@ static bool has_due(const struct database *d)
 }
 
 /* May this database start one more? The first is always allowed, so that no other one can keep it out; more
- * only while the share of each is kept, and none beside the one attempt of a database that fails. */
+ * only while the share of each is kept, whatever hangs elsewhere, and none beside the one attempt of a
+ * database that fails. */
 static bool may_start(const struct uploader *u, const struct database *d, unsigned active)
 {
-    if (d->is_paused || d->is_given_up || !mono_is_past(d->not_before))
+    if (d->is_paused || d->is_given_up)
         return false;
-    if (d->in_flight == 0)
-        return true;
-    unsigned share = u->uploads / (active > 0 ? active : 1);
-    return d->failures == 0 && u->in_flight < u->uploads && d->in_flight < share;
+    switch (breaker_flow(&d->breaker, mono_now())) {
+    case FLOW_NONE:
+        return d->breaker.state == BREAKER_OPEN && d->may_try && d->trials == 0;
+    case FLOW_ONE:
+        return d->breaker.state == BREAKER_HALF_OPEN ? d->trials == 0 : d->in_flight == 0;
+    case FLOW_FULL:
+        break;
+    }
+    return d->in_flight == 0 || d->in_flight < u->uploads / (active > 0 ? active : 1);
 }
 
+/* Databases that share the uploads: one that fails has its one attempt beside them. */
 static unsigned count_active(const struct uploader *u)
 {
     unsigned active = 0;
-    for (size_t i = 0; i < u->database_count; i++)
-        active += u->databases[i].in_flight > 0 || has_due(&u->databases[i]);
+    struct mono now = mono_now();
+    for (size_t i = 0; i < u->database_count; i++) {
+        const struct database *d = &u->databases[i];
+        if (breaker_flow(&d->breaker, now) == FLOW_FULL)
+            active += d->in_flight > 0 || has_due(d);
+    }
     return active;
 }
 
@@ -208,6 +219,14 @@ void schedule_put_back(struct database *d, struct batch *batch)
     batches_post(d, batch);
 }
 
+unsigned schedule_threads(unsigned uploads, size_t databases)
+{
+    unsigned threads = 0;
+    for (unsigned i = 1; i <= databases; i++)
+        threads += uploads / i > 1 ? uploads / i : 1;
+    return threads + 2 * (unsigned)databases;
+}
+
 static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 {
     struct upload_job *job = calloc(1, sizeof *job);
@@ -218,6 +237,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->endpoint = &d->endpoint;
         job->failures = batch->attempts;
         job->owner = batch;
+        job->begun = mono_now();
     }
     if (!job || pool_submit(u->pool, job) != 0) {
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
@@ -228,16 +248,23 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
     }
     d->in_flight++;
     u->in_flight++;
+    d->may_try = false;
+    batch->is_trial = d->breaker.state == BREAKER_OPEN || d->breaker.state == BREAKER_HALF_OPEN;
+    d->trials += batch->is_trial;
+    breaker_note_begin(&d->breaker, &u->breaker, mono_now());
     return true;
 }
 
 static bool start_one(struct uploader *u, struct database *d)
 {
-    struct batch *batch = batches_take_posted(d);
+    bool is_well = d->breaker.state == BREAKER_CLOSED || d->breaker.state == BREAKER_RECOVERING;
+    struct batch *batch = is_well ? batches_take_posted(d) : NULL;
     if (!batch)
         batch = batches_take(d);
     if (!batch)
         batch = claim_next(u, d);
+    if (!batch && !is_well) /* the one that may be tried is better one that brings something */
+        batch = batches_take_posted(d);
     return batch && submit(u, d, batch);
 }
 
@@ -267,13 +294,14 @@ int64_t schedule_delay_ms(const struct uploader *u)
     struct mono due = u->scan_due;
     for (size_t i = 0; i < u->database_count; i++) {
         const struct database *d = &u->databases[i];
-        if (d->is_paused || d->is_given_up || d->in_flight > 0)
+        struct mono not_before = d->breaker.not_before;
+        due = mono_earlier(due, health_due(u, d));
+        if (d->is_paused || d->is_given_up || d->in_flight > 0 || d->breaker.state == BREAKER_OPEN)
             continue;
         if (d->posted.first)
-            due =
-                mono_earlier(due, mono_is_past(d->not_before) ? d->posted.first->not_before : d->not_before);
+            due = mono_earlier(due, mono_is_past(not_before) ? d->posted.first->not_before : not_before);
         for (const struct batch *b = d->batches; b; b = b->next) {
-            struct mono at = mono_is_past(d->not_before) ? b->not_before : d->not_before;
+            struct mono at = mono_is_past(not_before) ? b->not_before : not_before;
             if (!b->is_given_up)
                 due = mono_earlier(due, at);
         }

@@ -3,11 +3,6 @@
 #include "common/control/message.h"
 #include "uploader/uploader.h"
 
-static const char *health_word(const struct database *d)
-{
-    return d->health == VERDICT_SUCCESS ? "up" : verdict_word(d->health);
-}
-
 static void set_time(json_t *object, const char *key, int64_t wall_ms)
 {
     char text[WALL_TEXT_BYTES];
@@ -73,16 +68,30 @@ static void add_ages(json_t *out, const struct uploader *u, const struct databas
     json_object_set_new(out, "late_segments", json_integer((json_int_t)ages.late_segments));
 }
 
+static void add_health(json_t *out, const struct database *d)
+{
+    static const char *const states[BREAKER_STATES] = {[BREAKER_CLOSED] = "closed",
+                                                       [BREAKER_OPEN] = "open",
+                                                       [BREAKER_HALF_OPEN] = "half-open",
+                                                       [BREAKER_RECOVERING] = "recovering"};
+    json_object_set_new(out, "health", json_string(health_word(d->health)));
+    json_object_set_new(out, "since", json_integer(d->health_since_ms));
+    json_object_set_new(out, "reason", json_string(d->health == HEALTH_UP ? "" : d->reason.text));
+    json_object_set_new(out, "breaker", json_string(states[d->breaker.state]));
+    json_object_set_new(out, "next_probe_ms",
+                        json_integer(d->is_probing ? 0 : mono_left_ms(d->breaker.probe_due)));
+    json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
+}
+
 static json_t *database_status(struct uploader *u, struct database *d)
 {
     json_t *out = totals_of(u->context.totals, d->target.db);
     json_object_set_new(out, "target", json_string(d->target.place));
     json_object_set_new(out, "mode", json_string(mode_of(u, d)));
-    json_object_set_new(out, "health", json_string(health_word(d)));
     json_object_set_new(out, "paused", json_boolean(d->is_paused));
     json_object_set_new(out, "in_flight", json_integer(d->in_flight));
     json_object_set_new(out, "failures_in_a_row", json_integer(d->failures));
-    json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->not_before)));
+    add_health(out, d);
     set_time(out, "last_success", d->last_success_ms);
     set_time(out, "last_error_time", d->last_error_ms);
     if (d->last_error_ms != 0) {
@@ -150,7 +159,13 @@ struct gauge {
 static int64_t gauge_up(const struct uploader *u, const struct database *d)
 {
     (void)u;
-    return d->health == VERDICT_SUCCESS;
+    return !health_is_away(d->health);
+}
+
+static int64_t gauge_health(const struct uploader *u, const struct database *d)
+{
+    (void)u;
+    return d->health;
 }
 
 static int64_t gauge_in_flight(const struct uploader *u, const struct database *d)
@@ -204,8 +219,10 @@ static int64_t gauge_late(const struct uploader *u, const struct database *d)
 void uploader_metrics(void *state, struct metrics *out)
 {
     static const struct gauge gauges[] = {
-        {"spillway_database_up", "1 while the last word of the database was a success, or there was none.",
+        {"spillway_database_up", "0 while the database counts as away: unauthorised, missing or down.",
          gauge_up},
+        {"spillway_database_health",
+         "0 up, 1 degraded, 2 throttled, 3 suspect, 4 unauthorised, 5 missing, 6 down.", gauge_health},
         {"spillway_uploads_in_flight", "Batches being uploaded.", gauge_in_flight},
         {"spillway_batches_waiting", "Batches that wait to be tried again.", gauge_waiting},
         {"spillway_upload_queue_segments", "Segments in the queue, not in a batch yet.", gauge_queued},
@@ -225,6 +242,11 @@ void uploader_metrics(void *state, struct metrics *out)
             metrics_sample(out, gauges[k].name, "db", u->databases[i].target.db,
                            gauges[k].value(u, &u->databases[i]));
     }
+    metrics_family(out, "spillway_database_health_transitions_total", METRICS_COUNTER,
+                   "Changes of the database's health.");
+    for (size_t i = 0; i < u->database_count; i++)
+        metrics_sample(out, "spillway_database_health_transitions_total", "db", u->databases[i].target.db,
+                       (int64_t)u->databases[i].transitions);
     add_total(u, out, "spillway_uploaded_rows_total", "rows_uploaded", "Rows that the target has taken.");
     add_total(u, out, "spillway_uploaded_raw_bytes_total", "raw_bytes", "Bytes of those rows, uncompressed.");
     add_total(u, out, "spillway_uploaded_batches_total", "batches", "Batches that are done.");
@@ -234,60 +256,4 @@ void uploader_metrics(void *state, struct metrics *out)
               "Rows put into quarantine by uploader.");
     metrics_single(out, "spillway_unknown_databases", METRICS_GAUGE,
                    "Databases in the queue without a target.", (int64_t)u->unknown_count);
-}
-
-/* --- operations
- * --------------------------------------------------------------------------------------------------- */
-
-static void set_paused(struct database *d)
-{
-    d->is_paused = true;
-}
-
-static void set_resumed(struct database *d)
-{
-    d->is_paused = false;
-}
-
-/* Forget that it has to wait. */
-static void try_now(struct database *d)
-{
-    d->not_before = (struct mono){0};
-    for (struct batch *b = d->batches; b; b = b->next)
-        b->not_before = (struct mono){0};
-}
-
-/* To one database, or all when the request names none. */
-static json_t *apply(struct uploader *u, const json_t *request, void (*change)(struct database *d))
-{
-    const char *db = message_text(request, "db", NULL);
-    size_t changed = 0;
-    for (size_t i = 0; i < u->database_count; i++) {
-        if (db && strcmp(db, u->databases[i].target.db) != 0)
-            continue;
-        change(&u->databases[i]);
-        changed++;
-    }
-    if (changed == 0)
-        return message_refusal("unknown", "no --database of that name");
-    daemon_wake(u->daemon);
-    return message_reply();
-}
-
-json_t *uploader_pause(void *state, const struct ctl_peer *peer, const json_t *request)
-{
-    (void)peer;
-    return apply(state, request, set_paused);
-}
-
-json_t *uploader_resume(void *state, const struct ctl_peer *peer, const json_t *request)
-{
-    (void)peer;
-    return apply(state, request, set_resumed);
-}
-
-json_t *uploader_probe(void *state, const struct ctl_peer *peer, const json_t *request)
-{
-    (void)peer;
-    return apply(state, request, try_now);
 }

@@ -1,24 +1,16 @@
 #include "uploader/target.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
-#include <strings.h>
+
+#include "common/base/url.h"
 
 static int bad(struct err *err, const char *text, const char *why)
 {
     return err_set(err, -EINVAL,
                    "--database %s: %s; give DB=https://CLUSTER, DB=http://HOST:PORT or DB=dir:/PATH", text,
                    why);
-}
-
-static bool is_loopback(const char *host)
-{
-    struct in_addr address;
-    if (inet_pton(AF_INET, host, &address) == 1)
-        return ntohl(address.s_addr) >> 24 == 127;
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
 static int parse_dir(const char *text, const char *path, struct target *target, struct err *err)
@@ -31,53 +23,13 @@ static int parse_dir(const char *text, const char *path, struct target *target, 
     return 0;
 }
 
-static char *url_part(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
-}
-
-static const char *judge_url(CURLU *url, const char *scheme, const char *host)
-{
-    char *user = url_part(url, CURLUPART_USER), *query = url_part(url, CURLUPART_QUERY),
-         *fragment = url_part(url, CURLUPART_FRAGMENT);
-    const char *why = NULL;
-
-    if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        why = "only https, http and dir are known";
-    else if (!host || !*host)
-        why = "there is no host in it";
-    else if (user)
-        why = "a user or password in an address is refused (use --token-file)";
-    else if (query || fragment)
-        why = "an address with ? or # is refused";
-    curl_free(user);
-    curl_free(query);
-    curl_free(fragment);
-    return why;
-}
-
 static int parse_url(const char *text, const char *address, struct target *target, struct err *err)
 {
-    CURLU *url = curl_url();
-    if (!url)
-        return err_set(err, -ENOMEM, "out of memory");
-    const char *why = "this is not an address";
+    struct url_base base;
+    const char *why = url_base_parse(address, target->place, sizeof target->place, &base);
     target->kind = TARGET_ADX;
-    if (curl_url_set(url, CURLUPART_URL, address, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
-        char *scheme = url_part(url, CURLUPART_SCHEME), *host = url_part(url, CURLUPART_HOST);
-        why = judge_url(url, scheme, host);
-        target->is_loopback = host && is_loopback(host);
-        target->may_get_token = target->is_loopback || (scheme && strcmp(scheme, "https") == 0);
-        curl_free(scheme);
-        curl_free(host);
-    }
-    curl_url_cleanup(url);
-    int len = snprintf(target->place, sizeof target->place, "%s", address);
-    if (!why && len >= (int)sizeof target->place)
-        why = "the address is too long";
-    while (!why && len > 0 && target->place[len - 1] == '/')
-        target->place[--len] = '\0';
+    target->is_loopback = base.is_loopback;
+    target->may_get_token = base.may_get_token;
     return why ? bad(err, text, why) : 0;
 }
 

@@ -188,17 +188,22 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     return end == UPLOAD_DONE ? finish(job, batch) : end;
 }
 
+void worker_prepare(struct worker *worker)
+{
+    if (worker->has_part)
+        return;
+    part_init(&worker->part, UINT64_MAX);
+    buf_init(&worker->token, HTTP_TOKEN_MAX);
+    buf_init(&worker->text, (size_t)64 << 20);
+    worker->has_part = true;
+}
+
 void upload_run(struct upload_job *job, struct worker *worker)
 {
     struct mono started = mono_now();
     struct batch_dir batch;
     struct err err;
-    if (!worker->has_part) {
-        part_init(&worker->part, UINT64_MAX);
-        buf_init(&worker->token, HTTP_TOKEN_MAX);
-        buf_init(&worker->text, (size_t)64 << 20);
-        worker->has_part = true;
-    }
+    worker_prepare(worker);
     job->outcome = (struct outcome){0};
     int rc = batch_open(&batch, job->context->spool, &job->place, &err);
     if (rc == -ENOENT) { /* taken away by hand: there is nothing to do any more */

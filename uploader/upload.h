@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "common/base/clock.h"
 #include "uploader/send.h"
 #include "uploader/totals.h"
 
@@ -33,6 +34,8 @@ struct upload_job {
     struct adx_endpoint *endpoint;
     unsigned failures; /* attempts at this batch before, by this process */
     void *owner;       /* the caller's */
+    bool is_probe;     /* no batch: only `outcome` is filled, see probe.h */
+    struct mono begun;
 
     /* What came of it. */
     enum upload_end end;
@@ -54,6 +57,8 @@ void upload_run(struct upload_job *job, struct worker *worker);
  * interrupted there. */
 NODISCARD int upload_finish(struct upload_context *context, struct batch_dir *batch);
 
+/* What a worker needs for its first job of any kind; again: nothing. */
+void worker_prepare(struct worker *worker);
 void worker_fini(struct worker *worker);
 
 #endif

@@ -33,10 +33,11 @@ static int find_dm(const struct conf *conf, const struct database *d, struct tar
     char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
     for (size_t i = 0; i < count; i++) {
         if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
-            return err_set(err, -EINVAL,
-                           "--data-management %s: this is not a database and the address of an endpoint; give "
-                           "DB=https://HOST",
-                           list[i]);
+            return err_set(
+                err, -EINVAL,
+                "--data-management %s: this is not a database and the address of an endpoint; give "
+                "DB=https://HOST",
+                list[i]);
         if (strcmp(dm->folder, d->target.folder) == 0)
             return 0;
     }
@@ -106,6 +107,14 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
     u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
     u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
                                   .max_ms = conf_number(conf, CONF_RETRY_MAX)};
+    u->breaker = (struct breaker_options){.failures = (unsigned)conf_number(conf, CONF_BREAKER_FAILURES),
+                                          .time_ms = conf_number(conf, CONF_BREAKER_TIME),
+                                          .successes = (unsigned)conf_number(conf, CONF_BREAKER_SUCCESSES),
+                                          .hold_ms = conf_number(conf, CONF_RECOVERY_HOLD),
+                                          .probe_ms = conf_number(conf, CONF_PROBE_INTERVAL),
+                                          .idle_ms = conf_number(conf, CONF_IDLE_PROBE),
+                                          .backoff = u->backoff,
+                                          .engine_counts = conf_number(conf, CONF_HEALTH) == 1};
     u->limits = (struct batch_limits){.raw_bytes = (uint64_t)conf_number(conf, CONF_BATCH_BYTES),
                                       .blocks = BATCH_BLOCKS_MAX,
                                       .files = PLAN_FILES_MAX,
@@ -123,6 +132,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                               .retry_min_ms = u->backoff.min_ms,
                                               .token_file = conf_text(conf, CONF_TOKEN_FILE),
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
+                                              .probe_timeout_ms = conf_number(conf, CONF_PROBE_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
                                               .instance = u->daemon->instance};
     if (u->backoff.max_ms < u->backoff.min_ms)
@@ -190,13 +200,12 @@ static int set_up(struct uploader *u, struct err *err)
     int rc = read_conf(u, u->daemon->conf, err);
     if (rc)
         return rc;
-    /* Each database may always have one, so that those that hang never keep another one out. */
-    unsigned threads = u->uploads + (unsigned)u->database_count;
     u->walk = malloc(sizeof *u->walk);
     u->context.totals = totals_new(&u->daemon->spool);
-    u->pool = pool_new(threads, wake, u->daemon);
+    u->pool = pool_new(schedule_threads(u->uploads, u->database_count), wake, u->daemon);
     if (!u->walk || !u->context.totals || !u->pool)
         return err_set(err, -ENOMEM, "out of memory");
+    health_init(u);
     rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
     return rc ? rc : recover_batches(u, err);
 }
@@ -244,6 +253,7 @@ static int64_t step(void *state)
     if (is_fresh)
         schedule_scan(u);
     schedule_start(u);
+    health_step(u);
     if (u->is_stopping && u->in_flight == 0)
         daemon_finish(u->daemon, EXIT_DONE);
     if (u->is_once && !u->is_stopping && !has_work(u)) {
@@ -269,16 +279,17 @@ static const struct conf_about about = {
     .bit = CONF_U,
     .summary = "bring segments from the spool into Azure Data Explorer",
     .usage = "",
-    .text = "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
-            "each batch to the\n"
-            "target of its database without compressing anything anew. A batch is removed only when the "
-            "target has taken\n"
-            "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
-            "else is tried again.\n"
-            "A database that fails holds back its own data only.\n"
-            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
-            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
-            "--confirm-after.",
+    .text =
+        "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
+        "each batch to the\n"
+        "target of its database without compressing anything anew. A batch is removed only when the "
+        "target has taken\n"
+        "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
+        "else is tried again.\n"
+        "A database that fails holds back its own data only.\n"
+        "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+        "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+        "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",

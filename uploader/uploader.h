@@ -4,14 +4,15 @@
  *     step():  take results -> scan the queue when it is time -> start what is due -> say when to be called
  * again
  *
- * schedule.c decides what runs, results.c what a result means, recover.c what was there at start, status.c
- * what people see. */
+ * schedule.c decides what runs, results.c what a result means, health.c how each database is, recover.c what
+ * was there at start, status.c and control.c what people see and say. */
 #ifndef UPLOADER_UPLOADER_H
 #define UPLOADER_UPLOADER_H
 
 #include "common/control/client.h"
 #include "common/control/daemon.h"
 #include "uploader/backoff.h"
+#include "uploader/breaker.h"
 #include "uploader/pool.h"
 #include "uploader/waiting.h"
 
@@ -40,6 +41,7 @@ struct batch {
     struct mono not_before;
     bool is_given_up;  /* --once */
     int64_t posted_ms; /* wall; 0: it is not posted, or that is all that was wanted */
+    bool is_trial;     /* in flight, begun while the breaker was not closed */
     struct batch *next;
 };
 
@@ -57,9 +59,16 @@ struct database {
     } posted;
     unsigned in_flight;
 
-    enum verdict health; /* SUCCESS: up */
-    unsigned failures;   /* in a row, of the kind that speaks of the database */
-    struct mono not_before;
+    struct breaker breaker;
+    enum health health;      /* as was announced last */
+    int64_t health_since_ms; /* wall */
+    uint64_t transitions;    /* of that word */
+    struct outcome reason;   /* the last that spoke against the database */
+    bool is_probing;
+    bool has_brought;  /* a batch was taken, and none was answered "no rights" since */
+    bool may_try;      /* OPEN, and a probe was forbidden: perhaps a batch is not */
+    unsigned trials;   /* in flight, of those that were begun while it was not CLOSED */
+    unsigned failures; /* in a row, throttling included */
     struct outcome last_error;
     int64_t last_error_ms, last_success_ms; /* wall; 0: never */
     bool is_paused, is_given_up;
@@ -82,6 +91,7 @@ struct uploader {
     size_t resources_count;
     struct batch_limits limits;
     struct backoff backoff;
+    struct breaker_options breaker;
     unsigned uploads, in_flight;
     size_t turn; /* database that is looked at first */
     int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
@@ -106,6 +116,10 @@ void schedule_put_back(struct database *d,
 int64_t schedule_delay_ms(const struct uploader *u);
 bool schedule_is_drained(const struct uploader *u); /* nothing left in the spool that was ours to send */
 
+/* The most that can be in flight: `uploads` of the first database that became active, half of it of the next
+ * …, and for each a probe, and a trial beside attempts that still hang. */
+unsigned schedule_threads(unsigned uploads, size_t databases);
+
 /* age.c */
 struct ages {
     int64_t oldest_ms;      /* of the segment that was begun first; 0: there is none */
@@ -117,6 +131,17 @@ void ages_report(struct uploader *u); /* a warning for each database that has so
 
 /* results.c */
 void results_take(struct uploader *u);
+uint32_t uploader_random(void);
+
+/* health.c */
+void health_init(struct uploader *u);
+/* Something was heard of `d`, by an attempt that began then. */
+void health_note(struct uploader *u, struct database *d, enum breaker_source source,
+                 const struct outcome *outcome, struct mono begun);
+void health_take_probe(struct uploader *u, struct upload_job *job);
+/* Announce what time alone has changed, and start the probes that are due. */
+void health_step(struct uploader *u);
+struct mono health_due(const struct uploader *u, const struct database *d); /* the next such step */
 
 /* recover.c: at start, before any worker. */
 NODISCARD int recover_batches(struct uploader *u, struct err *err);
@@ -137,6 +162,8 @@ struct database *uploader_find(struct uploader *u, const char *folder);
 /* status.c */
 void uploader_status(void *state, json_t *out);
 void uploader_metrics(void *state, struct metrics *out);
+
+/* control.c */
 json_t *uploader_pause(void *state, const struct ctl_peer *peer, const json_t *request);
 json_t *uploader_resume(void *state, const struct ctl_peer *peer, const json_t *request);
 json_t *uploader_probe(void *state, const struct ctl_peer *peer, const json_t *request);

@@ -1,10 +1,8 @@
 #include "walwriter/answer.h"
 
-#include <gnutls/gnutls.h>
 #include <inttypes.h>
-#include <sys/socket.h>
 
-static const char type_json[] = "application/json";
+#include "common/http/answer.h"
 
 static void count(struct reception *reception, unsigned status)
 {
@@ -16,35 +14,9 @@ static enum MHD_Result send_text(struct reception *reception, struct MHD_Connect
                                  unsigned status, const char *type, char *take_text,
                                  const char *const *headers, bool is_last)
 {
-    if (!take_text)
-        return MHD_NO;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(take_text), take_text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(take_text);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    for (; headers && *headers; headers += 2)
-        MHD_add_response_header(response, headers[0], headers[1]);
-    if (is_last)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+    const struct http_answer answer = {status, type, take_text, headers, is_last};
     count(reception, status);
-    return result;
-}
-
-static char *dump(json_t *take_object)
-{
-    char *text = take_object ? json_dumps(take_object, JSON_COMPACT) : NULL;
-    json_decref(take_object);
-    char *line = text ? realloc(text, strlen(text) + 2) : NULL;
-    if (line)
-        memcpy(line + strlen(line), "\n", 2);
-    else
-        free(text);
-    return line;
+    return http_answer(connection, &answer);
 }
 
 static void set_fault(json_t *object, const struct fault *fault)
@@ -59,7 +31,7 @@ static char *text_of(const struct refused *refused)
     json_t *object = json_pack("{s:s, s:s}", "error", refused->why, "code", refused->code);
     if (object && refused->fault.row)
         set_fault(object, &refused->fault);
-    return dump(object);
+    return http_json_line(object);
 }
 
 enum MHD_Result answer_refused(struct reception *reception, struct MHD_Connection *connection,
@@ -83,7 +55,8 @@ enum MHD_Result answer_refused(struct reception *reception, struct MHD_Connectio
         headers[n++] = MHD_HTTP_HEADER_ACCEPT_ENCODING;
         headers[n++] = "gzip, identity";
     }
-    return send_text(reception, connection, refused->status, type_json, text_of(refused), headers, is_last);
+    return send_text(reception, connection, refused->status, HTTP_TYPE_JSON, text_of(refused), headers,
+                     is_last);
 }
 
 enum MHD_Result answer_taken(struct reception *reception, struct MHD_Connection *connection,
@@ -94,22 +67,23 @@ enum MHD_Result answer_taken(struct reception *reception, struct MHD_Connection 
     if (first) {
         json_t *bad = json_object();
         set_fault(bad, first);
-        text = dump(json_pack("{s:I, s:I, s:I, s:o, s:s}", "rows", (json_int_t)job->rows, "bytes",
-                              (json_int_t)job->bytes, "bad_rows", (json_int_t)job->bad_rows, "first_bad", bad,
-                              "sync", sync));
+        text = http_json_line(json_pack("{s:I, s:I, s:I, s:o, s:s}", "rows", (json_int_t)job->rows, "bytes",
+                                        (json_int_t)job->bytes, "bad_rows", (json_int_t)job->bad_rows,
+                                        "first_bad", bad, "sync", sync));
     } else if (asprintf(&text,
                         "{\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"bad_rows\":0,\"sync\":\"%s\"}\n",
                         job->rows, job->bytes, sync) < 0) {
         text = NULL;
     }
-    return send_text(reception, connection, MHD_HTTP_OK, type_json, text, NULL, is_last);
+    return send_text(reception, connection, MHD_HTTP_OK, HTTP_TYPE_JSON, text, NULL, is_last);
 }
 
 /* --- the other paths ---------------------------------------------------------------------------------- */
 
 enum MHD_Result answer_health(struct reception *reception, struct MHD_Connection *connection)
 {
-    return send_text(reception, connection, MHD_HTTP_OK, type_json, strdup("{\"ok\":true}\n"), NULL, false);
+    return send_text(reception, connection, MHD_HTTP_OK, HTTP_TYPE_JSON, strdup("{\"ok\":true}\n"), NULL,
+                     false);
 }
 
 enum MHD_Result answer_ready(struct reception *reception, struct MHD_Connection *connection)
@@ -119,9 +93,9 @@ enum MHD_Result answer_ready(struct reception *reception, struct MHD_Connection 
     json_t *list = json_array();
     for (size_t i = 0; i < count_of; i++)
         json_array_append_new(list, json_string(reasons[i]));
-    char *text = dump(json_pack("{s:b, s:o}", "ready", count_of == 0, "reasons", list));
-    return send_text(reception, connection, count_of ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, type_json,
-                     text, NULL, false);
+    char *text = http_json_line(json_pack("{s:b, s:o}", "ready", count_of == 0, "reasons", list));
+    return send_text(reception, connection, count_of ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
+                     HTTP_TYPE_JSON, text, NULL, false);
 }
 
 enum MHD_Result answer_metrics(struct reception *reception, struct MHD_Connection *connection)
@@ -131,36 +105,16 @@ enum MHD_Result answer_metrics(struct reception *reception, struct MHD_Connectio
     reception_metrics(reception, &metrics);
     char *text = metrics.text.data ? strdup(metrics.text.data) : NULL;
     metrics_fini(&metrics);
-    return send_text(reception, connection, MHD_HTTP_OK, "text/plain; version=0.0.4", text, NULL, false);
+    return send_text(reception, connection, MHD_HTTP_OK, HTTP_TYPE_METRICS, text, NULL, false);
 }
 
 /* --- in the middle of a body -------------------------------------------------------------------------- */
 
-static void write_out(struct MHD_Connection *connection, const char *text, size_t bytes)
-{
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const union MHD_ConnectionInfo *plain =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (tls && tls->tls_session)
-        (void)gnutls_record_send(tls->tls_session, text, bytes);
-    else if (plain)
-        (void)!send(plain->connect_fd, text, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 void answer_at_once(struct reception *reception, struct MHD_Connection *connection,
                     const struct refused *refused)
 {
-    char *text = text_of(refused), *answer = NULL;
-    if (!text)
-        return;
-    int bytes = asprintf(
-        &answer, "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
-        refused->status, MHD_get_reason_phrase_for(refused->status), type_json, strlen(text), text);
-    if (bytes > 0)
-        write_out(connection, answer, (size_t)bytes);
-    if (bytes >= 0)
-        free(answer);
-    free(text);
+    const struct http_answer answer = {
+        .status = refused->status, .type = HTTP_TYPE_JSON, .text = text_of(refused)};
+    http_answer_at_once(connection, &answer);
     count(reception, refused->status);
 }

@@ -6,45 +6,43 @@
 #include "walwriter/json_rows.h"
 #include "walwriter/lines.h"
 
-enum { READS = 4 }; /* reads that fit behind the largest open row: so rarely is anything moved to the front */
-
 size_t intake_block_max(const struct settings *settings)
 {
     return (settings->block_bytes > settings->row_max_bytes ? settings->block_bytes
                                                             : settings->row_max_bytes) +
-           1;
+           INTAKE_READ_BYTES;
 }
 
-int intake_init(struct intake *in, const struct settings *settings, struct sink *sink,
-                struct refusals *refusals)
+void intake_init(struct intake *in, const struct settings *settings, struct sink *sink,
+                 struct refusals *refusals)
 {
     *in = (struct intake){.settings = settings, .sink = sink, .refusals = refusals, .line = 1};
     rows_init(&in->scanner, settings->origin.format, settings->row_max_bytes);
-    in->capacity = intake_block_max(settings) + READS * INTAKE_READ_BYTES;
-    in->data = malloc(in->capacity);
-    return in->data ? 0 : -ENOMEM;
+    in->capacity = intake_block_max(settings);
+    in->data = press_buffer(sink->press);
 }
 
-void intake_fini(struct intake *in)
+/* Move what there is to the front when less than a read fits behind it. */
+static void compact(struct intake *in)
 {
-    free(in->data);
-    in->data = NULL;
+    if (in->capacity - in->fill >= INTAKE_READ_BYTES)
+        return;
+    memmove(in->data, in->data + in->begin, in->fill - in->begin);
+    in->end -= in->begin;
+    in->fill -= in->begin;
+    in->scanned -= in->begin;
+    in->begin = 0;
 }
 
 char *intake_room(struct intake *in, size_t *room)
 {
-    if (in->begin == in->fill)
-        in->begin = in->end = in->fill = 0;
-    if (in->capacity - in->fill < INTAKE_READ_BYTES) {
-        memmove(in->data, in->data + in->begin, in->fill - in->begin);
-        in->end -= in->begin;
-        in->fill -= in->begin;
-        in->begin = 0;
-    }
-    assert(in->capacity - in->fill >= INTAKE_READ_BYTES);
-    *room = in->capacity - in->fill;
-    if (*room > INTAKE_READ_BYTES)
-        *room = INTAKE_READ_BYTES;
+    size_t used = in->fill - in->begin, block = in->settings->block_bytes;
+    if (used == 0)
+        in->begin = in->end = in->fill = in->scanned = 0;
+    compact(in);
+    size_t wish = used < block ? block - used : INTAKE_READ_BYTES;
+    *room = in->capacity - in->fill < wish ? in->capacity - in->fill : wish;
+    assert(*room > 0);
     return in->data + in->fill;
 }
 
@@ -84,6 +82,22 @@ static int keep_good_json(struct intake *in, char *data, size_t *bytes, uint64_t
     return 0;
 }
 
+/* The press takes the buffer; what is behind the block goes to the front of the next one. */
+static int give_block(struct intake *in, const char *block, size_t bytes, uint64_t rows, struct err *err)
+{
+    const char *rest = in->data + in->end;
+    size_t left = in->fill - in->end;
+    int rc = sink_give(in->sink, block, bytes, rows, err);
+    if (rc)
+        return rc;
+    in->data = press_buffer(in->sink->press);
+    memcpy(in->data, rest, left);
+    in->scanned -= in->end;
+    in->begin = in->end = 0;
+    in->fill = left;
+    return 0;
+}
+
 /* data[begin, end) becomes a block. */
 static int put_block(struct intake *in, struct err *err)
 {
@@ -100,7 +114,7 @@ static int put_block(struct intake *in, struct err *err)
         bytes = rows_drop_blank(SEGMENT_CSV, data, bytes);
     /* With --strict a bad row ends it all, but the rows before it are taken. */
     struct err why;
-    int put = bytes > 0 ? sink_put(in->sink, data, bytes, rows, rc ? &why : err) : 0;
+    int put = bytes > 0 ? give_block(in, data, bytes, rows, rc ? &why : err) : 0;
     if (rc || put)
         return rc ? rc : put;
     in->line += lines;
@@ -127,17 +141,16 @@ struct mono intake_due(const struct intake *in)
 
 /* --- rows ---------------------------------------------------------------------------------------- */
 
-/* Pass the bytes of a row that is too long on to refusals. Returns how many of [from, fill) are dealt with.
- */
-static int skip_row(struct intake *in, size_t *from, struct err *err)
+/* Pass the bytes of a row that is too long on to refusals. */
+static int skip_row(struct intake *in, struct err *err)
 {
-    char *data = in->data + *from;
-    size_t there = in->fill - *from;
+    char *data = in->data + in->scanned;
+    size_t there = in->fill - in->scanned;
     size_t taken = rows_skip(&in->scanner, data, there);
     int rc = refusals_bytes(in->refusals, data, taken, err);
     in->line += lines_count(data, taken);
-    *from += taken;
-    in->begin = in->end = *from;
+    in->scanned += taken;
+    in->begin = in->end = in->scanned;
     if (rc == 0 && (taken < there || in->scanner.row_bytes == 0)) {
         in->is_skipping = false;
         rc = refusals_end(in->refusals, err);
@@ -145,8 +158,8 @@ static int skip_row(struct intake *in, size_t *from, struct err *err)
     return rc;
 }
 
-/* The row that starts at data[end] and goes on behind data[from) is longer than allowed. */
-static int refuse_long_row(struct intake *in, size_t from, struct err *err)
+/* The row that starts at data[end] and goes on behind data[scanned) is longer than allowed. */
+static int refuse_long_row(struct intake *in, struct err *err)
 {
     char why[80];
     int rc = put_block(in, err);
@@ -154,58 +167,57 @@ static int refuse_long_row(struct intake *in, size_t from, struct err *err)
         return rc;
     snprintf(why, sizeof why, "longer than max-row-bytes (%zu)%s", in->settings->row_max_bytes,
              in->scanner.in_quotes ? ", inside quotes" : "");
+    const char *row = in->data + in->end;
+    size_t bytes = in->scanned - in->end;
     rc = refusals_begin(in->refusals, in->line, why, err);
     if (rc == 0)
-        rc = refusals_bytes(in->refusals, in->data + in->end, from - in->end, err);
+        rc = refusals_bytes(in->refusals, row, bytes, err);
     if (rc)
         return rc;
-    in->line += lines_count(in->data + in->end, from - in->end);
-    in->begin = in->end = from;
+    in->line += lines_count(row, bytes);
+    in->begin = in->end = in->scanned;
     in->is_skipping = true;
     if (in->oldest.ns == 0)
         in->oldest = mono_now();
     return 0;
 }
 
-/* How far to look for row ends from `from` on, so that what is found makes a block of the right size: to the
- * block's limit; and when the open row alone goes beyond it, to the next \n, which may end that row and no
- * other. */
-static size_t window(const struct intake *in, size_t from)
+/* How far to look for row ends, so that what is found makes a block of the right size: to the block's limit;
+ * and when the open row alone goes beyond it, to the next \n, which may end that row and no other. */
+static size_t window(const struct intake *in)
 {
-    size_t left = in->fill - from, used = from - in->begin;
+    size_t left = in->fill - in->scanned, used = in->scanned - in->begin;
     if (used < in->settings->block_bytes)
         return left < in->settings->block_bytes - used ? left : in->settings->block_bytes - used;
-    const char *newline = memchr(in->data + from, '\n', left);
-    return newline ? (size_t)(newline - (in->data + from)) + 1 : left;
+    const char *next = in->data + in->scanned, *newline = memchr(next, '\n', left);
+    return newline ? (size_t)(newline - next) + 1 : left;
 }
 
-static int scan_window(struct intake *in, size_t *from, struct err *err)
+static int scan_window(struct intake *in, struct err *err)
 {
     struct rows_found found;
-    size_t bytes = window(in, *from);
-    enum rows_status status = rows_scan(&in->scanner, in->data + *from, bytes, &found);
+    enum rows_status status = rows_scan(&in->scanner, in->data + in->scanned, window(in), &found);
     if (found.end > 0) {
         if (in->end == in->begin)
             in->oldest = mono_now();
-        in->end = *from + found.end;
+        in->end = in->scanned + found.end;
         in->rows += found.rows;
         in->blank += found.blank;
     }
-    *from += found.scanned;
+    in->scanned += found.scanned;
     if (status == ROWS_TOO_LONG)
-        return refuse_long_row(in, *from, err);
-    bool is_full = *from - in->begin >= in->settings->block_bytes;
+        return refuse_long_row(in, err);
+    bool is_full = in->scanned - in->begin >= in->settings->block_bytes;
     return is_full && in->end > in->begin ? put_block(in, err) : 0;
 }
 
 int intake_take(struct intake *in, size_t bytes, struct err *err)
 {
-    size_t from = in->fill;
     int rc = 0;
     in->fill += bytes;
     assert(in->fill <= in->capacity);
-    while (rc == 0 && from < in->fill)
-        rc = in->is_skipping ? skip_row(in, &from, err) : scan_window(in, &from, err);
+    while (rc == 0 && in->scanned < in->fill)
+        rc = in->is_skipping ? skip_row(in, err) : scan_window(in, err);
     return rc;
 }
 
@@ -235,12 +247,14 @@ int intake_finish(struct intake *in, struct err *err)
         /* It may not fit with the rows before it. */
         if (in->fill + 1 - in->begin > in->settings->block_bytes)
             rc = put_block(in, err);
+        compact(in);
         in->data[in->fill++] = '\n';
         bool is_blank = in->fill - in->end == 1 || (in->fill - in->end == 2 && in->data[in->end] == '\r');
         in->rows += !is_blank;
         in->blank += is_blank;
         in->end = in->fill;
     }
+    in->scanned = in->fill;
     if (rc == 0)
         rc = put_block(in, err);
     if (rc == 0 && status == ROWS_OPEN_QUOTE)

@@ -1,6 +1,7 @@
 /* From bytes to blocks: finds where rows end in what was read, and hands whole rows to the sink in blocks of
- * at most block-bytes (a block is larger only when it is one row), straight out of the one buffer that they
- * were read into. Rows that cannot be taken go to refusals.
+ * at most block-bytes (a block is larger only when it is one row), straight out of the buffer that they were
+ * read into: that of the sink's press. Only the start of the next row is copied to the next buffer. Rows that
+ * cannot be taken go to refusals.
  *
  *     for (;;) {
  *         at = intake_room(&in, &room);
@@ -25,26 +26,25 @@ struct intake {
     struct sink *sink;
     struct refusals *refusals;
     struct rows_scanner scanner;
-    char *data;
+    char *data; /* the press's */
     size_t capacity;
-    /* data[begin, end): whole rows, not yet in a block; [end, fill): the start of a row. All of it is
-     * scanned. */
-    size_t begin, end, fill;
+    /* data[begin, end): whole rows, not yet in a block; [end, fill): the start of a row; [0, scanned) was
+     * scanned, which is all of it but during intake_take(). */
+    size_t begin, end, scanned, fill;
     uint64_t rows, blank; /* in [begin, end) */
     uint64_t line;        /* of the input, 1-based: where data[begin] is */
     struct mono oldest;   /* since when there are rows in [begin, end) */
     bool is_skipping;     /* in a row that is too long; its bytes go to refusals */
 };
 
-/* The largest block that the intake hands out with these settings: a last row may get a \n beside its longest
- * length. */
+/* The room that the intake needs in each of the press's buffers; no block is larger. */
 size_t intake_block_max(const struct settings *settings);
 
-NODISCARD int intake_init(struct intake *in, const struct settings *settings, struct sink *sink,
-                          struct refusals *refusals);
-void intake_fini(struct intake *in);
+/* `sink` has a press, whose blocks are of intake_block_max() bytes. */
+void intake_init(struct intake *in, const struct settings *settings, struct sink *sink,
+                 struct refusals *refusals);
 
-/* Where to read to, and how much (at least INTAKE_READ_BYTES). */
+/* Where to read to, and how much: what is left of a block, so that little has to be copied. */
 char *intake_room(struct intake *in, size_t *room);
 
 /* `bytes` were read there. Errors are those of sink_put() and refusals_begin(): the input ends here for us.

@@ -45,7 +45,7 @@ static const struct conf_about about = {
         "    interval    nothing    rows of the last second, or of the last sync if that takes longer\n"
         "    always      nothing    nothing\n"
         "\n"
-        "The columns say what is lost. In no mode is a damaged block taken for a whole one: what a power cut left half-written is cut off or set aside by whoever adopts it.",
+        "The columns say what is lost. A row from standard input is taken when its block is in the file: at most flush-interval after it was read, and at full speed a few blocks (2 MiB) later; until then kill -9 loses it. In no mode is a damaged block taken for a whole one: what a power cut left half-written is cut off or set aside by whoever adopts it.",
     .examples =
         "    walwriter --spool /var/spool/spillway --db Metrics --table Cpu --schema 'Time:datetime,Host:string,Load:real' < cpu.csv\n"
         "    tail -F app.log.json | walwriter --spool S --db Logs --table App --format json --segment-age 5s\n"

@@ -13,44 +13,24 @@ static int check_whole(const struct conf *conf, struct err *err)
         if (conf_is_set(conf, strangers[i].id))
             return err_set(err, -EINVAL, "--%s does not go with --http: %s", conf_key(strangers[i].id)->name,
                            strangers[i].why);
-    bool has_cert = conf_text(conf, CONF_TLS_CERT), has_key = conf_text(conf, CONF_TLS_KEY);
-    if (has_cert != has_key)
-        return err_set(err, -EINVAL, "tls-cert and tls-key go together: one of them is missing");
-    if (conf_text(conf, CONF_TLS_CA) && !has_cert)
-        return err_set(err, -EINVAL,
-                       "tls-ca without tls-cert and tls-key: clients show certificates over TLS only");
     return 0;
 }
 
 int receive_settings_init(struct receive_settings *settings, const struct conf *conf, struct err *err)
 {
     *settings = (struct receive_settings){
-        .address = conf_text(conf, CONF_HTTP),
-        .databases = conf_text(conf, CONF_DB),
-        .token_file = conf_text(conf, CONF_TOKEN_FILE),
-        .tls_cert = conf_text(conf, CONF_TLS_CERT),
-        .tls_key = conf_text(conf, CONF_TLS_KEY),
-        .tls_ca = conf_text(conf, CONF_TLS_CA),
         .block_bytes = (size_t)conf_number(conf, CONF_BLOCK_BYTES),
         .row_max_bytes = (size_t)conf_number(conf, CONF_MAX_ROW_BYTES),
         .segment_bytes = (uint64_t)conf_number(conf, CONF_SEGMENT_BYTES),
         .body_max_bytes = (uint64_t)conf_number(conf, CONF_MAX_BODY_BYTES),
         .memory_bytes = conf_number(conf, CONF_RECEIVE_MEMORY),
         .segment_age_ms = conf_number(conf, CONF_SEGMENT_AGE),
-        .client_timeout_ms = conf_number(conf, CONF_CLIENT_TIMEOUT),
-        .connections_max = (size_t)conf_number(conf, CONF_MAX_CONNECTIONS),
-        .address_connections_max = (size_t)conf_number(conf, CONF_MAX_CONNECTIONS_PER_ADDRESS),
         .open_max = (size_t)conf_number(conf, CONF_MAX_OPEN_FILES),
         .tables_max = (size_t)conf_number(conf, CONF_MAX_TABLES),
         .sync = (enum sync_mode)conf_number(conf, CONF_SYNC),
         .is_guarded = !conf_flag(conf, CONF_NO_GUARD),
     };
-    return check_whole(conf, err);
-}
-
-const char *sync_mode_name(enum sync_mode mode)
-{
-    static const char *const names[] = {
-        [SYNC_NEVER] = "never", [SYNC_SEAL] = "seal", [SYNC_INTERVAL] = "interval", [SYNC_ALWAYS] = "always"};
-    return names[mode];
+    settings->databases = conf_list(conf, CONF_DB, &settings->database_count);
+    int rc = http_settings_init(&settings->http, conf, CONF_HTTP, err);
+    return rc ? rc : check_whole(conf, err);
 }

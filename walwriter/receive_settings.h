@@ -3,17 +3,18 @@
 #define SPILLWAY_RECEIVE_SETTINGS_H
 
 #include "common/conf/conf.h"
+#include "common/http/settings.h"
 #include "walwriter/settings.h"
 
 struct receive_settings {
-    const char *address;   /* HOST:PORT or unix:PATH */
-    const char *databases; /* those that are taken, separated by commas; NULL: all */
-    const char *token_file, *tls_cert, *tls_key, *tls_ca; /* or NULL */
+    struct http_settings http;
+    char *const *databases; /* those that are taken (conf_words_have); none: all */
+    size_t database_count;
     const char *instance;
     size_t block_bytes, row_max_bytes;
     uint64_t segment_bytes, body_max_bytes;
-    int64_t memory_bytes, segment_age_ms, client_timeout_ms;
-    size_t connections_max, address_connections_max, open_max, tables_max;
+    int64_t memory_bytes, segment_age_ms;
+    size_t open_max, tables_max;
     enum sync_mode sync;
     bool is_guarded;
 };
@@ -21,8 +22,5 @@ struct receive_settings {
 /* The texts stay conf's. -EINVAL with a text. */
 NODISCARD int receive_settings_init(struct receive_settings *settings, const struct conf *conf,
                                     struct err *err);
-
-/* "never", "seal", "interval", "always". */
-const char *sync_mode_name(enum sync_mode mode);
 
 #endif

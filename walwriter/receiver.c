@@ -6,10 +6,9 @@
 #include "common/base/exit.h"
 #include "common/base/log.h"
 #include "common/control/message.h"
-#include "walwriter/door.h"
+#include "walwriter/request.h"
 
 enum {
-    STEP_MS = 1000,
     DRAIN_STEP_MS = 20,
     BODIES_MS = 5000,  /* draining: bodies still being sent are waited for so long */
     OTHER_FILES = 512, /* descriptors that are neither connections nor segments */
@@ -18,7 +17,7 @@ enum {
 struct receiver {
     struct daemon *daemon;
     struct reception reception;
-    struct door door;
+    struct http_hooks hooks;
     bool has_registry, is_sealing;
     struct mono bodies_until;
 };
@@ -29,8 +28,7 @@ struct receiver {
 int receiver_check(const struct conf *conf, struct err *err)
 {
     struct receive_settings settings;
-    int rc = receive_settings_init(&settings, conf, err);
-    return rc ? rc : listen_check(settings.address, err);
+    return receive_settings_init(&settings, conf, err);
 }
 
 /* As many descriptors as we may have; when they are too few for what was asked, fewer segments are held open.
@@ -44,12 +42,12 @@ static int raise_limits(struct receive_settings *settings, struct err *err)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return err_errno(err, -errno, "RLIMIT_NOFILE");
-    rlim_t others = OTHER_FILES + settings->connections_max;
+    rlim_t others = OTHER_FILES + settings->http.connections_max;
     if (limit.rlim_cur < others + 64)
         return err_set(
             err, -EINVAL,
             "max-connections %zu: the limit of open files (ulimit -n) is %llu: raise it, or allow fewer connections",
-            settings->connections_max, (unsigned long long)limit.rlim_cur);
+            settings->http.connections_max, (unsigned long long)limit.rlim_cur);
     if (limit.rlim_cur - others < settings->open_max) {
         log_info("fewer-open-files", log_u("max_open_files", settings->open_max),
                  log_u("held_open", limit.rlim_cur - others), log_u("ulimit", limit.rlim_cur));
@@ -75,8 +73,7 @@ static int set_up(struct receiver *receiver, struct err *err)
         return rc;
     settings->instance = receiver->daemon->instance;
     reception->memory.limit = settings->memory_bytes;
-    clients_init(&reception->clients, settings->client_timeout_ms);
-    rc = auth_init(&reception->auth, settings->token_file, settings->tls_ca != NULL, err);
+    rc = http_server_init(&reception->server, &settings->http, err);
     if (rc)
         return rc;
     rc = registry_init(&reception->registry, settings->instance, settings->tables_max);
@@ -88,7 +85,10 @@ static int set_up(struct receiver *receiver, struct err *err)
                  log_s("meaning", "diskguard is not asked: the spool's disk limit is not enforced"));
     rc = commit_new(&reception->commit, settings, &receiver->daemon->spool, &reception->registry,
                     &reception->totals, wake, receiver, err);
-    return rc ? rc : door_open(&receiver->door, reception, err);
+    if (rc)
+        return rc;
+    receiver->hooks = (struct http_hooks){request_new, request_handle, request_end, reception};
+    return http_server_open(&reception->server, &receiver->hooks, err);
 }
 
 int receiver_init(struct daemon *daemon, void **state, struct err *err)
@@ -141,15 +141,10 @@ int64_t receiver_step(void *state)
     struct receiver *receiver = state;
     struct reception *reception = &receiver->reception;
     publish_sealed(receiver);
-    unsigned cut = clients_reap(&reception->clients);
-    total_add(&reception->totals.clients_cut, cut);
-    if (cut > 0)
-        log_info("clients-cut", log_n("connections", cut),
-                 log_s("reason", "too slow, or idle (client-timeout)"));
-    int64_t often = reception->settings.client_timeout_ms / 4;
+    total_add(&reception->totals.clients_cut, http_server_tick(&reception->server));
     if (receiver->daemon->is_stopping)
         return drain(receiver);
-    return often < STEP_MS ? often : STEP_MS;
+    return http_server_tick_ms(&reception->server);
 }
 
 void receiver_stop(void *state)
@@ -162,14 +157,7 @@ void receiver_stop(void *state)
 void receiver_reload(void *state)
 {
     struct receiver *receiver = state;
-    struct err err;
-    const char *file = receiver->reception.settings.token_file;
-    if (!file)
-        return;
-    if (auth_reload(&receiver->reception.auth, file, &err) != 0)
-        log_error("not-reloaded", log_s("cause", err.text), log_s("action", "the old token stays"));
-    else
-        log_info("reloaded", log_s("token_file", file));
+    http_server_reload(&receiver->reception.server);
 }
 
 json_t *receiver_on_seal(void *state, const struct ctl_peer *peer, const json_t *request)
@@ -201,7 +189,7 @@ void receiver_status(void *state, json_t *out)
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_string(reasons[i]));
-    json_object_set_new(out, "http", json_string(receiver->door.listener.text));
+    json_object_set_new(out, "http", json_string(reception->server.listener.text));
     json_object_set_new(out, "sync", json_string(sync_mode_name(reception->settings.sync)));
     json_object_set_new(out, "ready", json_boolean(count == 0));
     json_object_set_new(out, "reasons", list);
@@ -209,7 +197,7 @@ void receiver_status(void *state, json_t *out)
     set_number(out, "bytes", total_of(&totals->bytes));
     set_number(out, "bad_rows", total_of(&totals->bad_rows));
     set_number(out, "requests_in_flight", total_of(&totals->in_flight));
-    set_number(out, "connections", total_of(&totals->connections));
+    set_number(out, "connections", total_of(&reception->server.connections));
     set_number(out, "segments_open", total_of(&totals->segments_open));
     set_number(out, "files_open", total_of(&totals->open_files));
     set_number(out, "segments_sealed", total_of(&totals->segments_sealed));
@@ -232,7 +220,7 @@ void receiver_fini(void *state)
     struct reception *reception = &receiver->reception;
     if (reception->commit)
         commit_stop(reception->commit);
-    door_close(&receiver->door);
+    http_server_fini(&reception->server);
     if (reception->commit)
         publish_sealed(receiver);
     commit_free(reception->commit);

@@ -93,8 +93,6 @@ void reception_metrics(struct reception *reception, struct metrics *out)
          offsetof(struct totals, files_reopened)},
         {"spillway_walwriter_clients_cut_total", "Connections cut for being slow.", METRICS_COUNTER,
          offsetof(struct totals, clients_cut)},
-        {"spillway_walwriter_connections", "Connections now open.", METRICS_GAUGE,
-         offsetof(struct totals, connections)},
         {"spillway_walwriter_requests_in_flight", "Requests now between head and answer.", METRICS_GAUGE,
          offsetof(struct totals, in_flight)},
         {"spillway_walwriter_open_files", "Segments now held open.", METRICS_GAUGE,
@@ -109,6 +107,8 @@ void reception_metrics(struct reception *reception, struct metrics *out)
         metrics_single(out, singles[i].name, singles[i].type, singles[i].help,
                        (int64_t)total_of((const _Atomic uint64_t *)(const void *)at));
     }
+    metrics_single(out, "spillway_walwriter_connections", METRICS_GAUGE, "Connections now open.",
+                   (int64_t)total_of(&reception->server.connections));
     metrics_single(out, "spillway_walwriter_receive_memory_bytes", METRICS_GAUGE,
                    "Bodies now being received, in memory.", atomic_load(&reception->memory.used));
 }

@@ -4,17 +4,15 @@
 #define SPILLWAY_RECEPTION_H
 
 #include "common/control/metrics.h"
-#include "walwriter/auth.h"
-#include "walwriter/clients.h"
+#include "common/http/server.h"
 #include "walwriter/commit.h"
 
 struct reception {
     struct receive_settings settings;
     struct memory memory;
     struct totals totals;
-    struct clients clients;
+    struct http_server server;
     struct registry registry;
-    struct auth auth;
     struct commit *commit;
     _Atomic bool is_draining;
 };

@@ -10,9 +10,9 @@
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/control/lease.h"
 #include "common/spool/origin.h"
-#include "walwriter/list.h"
 #include "walwriter/route.h"
 
 enum { DATABASES_MAX = 2000, REFUSAL_BYTES = 256 };

@@ -5,12 +5,11 @@
 #include <strings.h>
 
 #include "common/base/log.h"
+#include "common/http/head.h"
 #include "walwriter/answer.h"
 #include "walwriter/body.h"
 
 enum {
-    SMALL_BODY_BYTES =
-        64 << 10, /* passed over when the request is refused; no room is asked for beforehand */
     RETRY_S = 1,
 };
 
@@ -24,9 +23,8 @@ struct request {
     struct route route;
     enum phase phase;
     bool has_stage, has_body, is_counted;
-    bool is_full;                              /* the stage is to be handed on before anything else */
-    bool has_length, is_chunked, is_expecting; /* what its head says */
-    uint64_t length;
+    bool is_full; /* the stage is to be handed on before anything else */
+    struct http_head head;
     int64_t started_ns;
     struct stage stage;
     struct body body;
@@ -75,7 +73,7 @@ void request_end(void *cls, struct MHD_Connection *connection, void **slot,
     *slot = NULL;
     if (!request)
         return;
-    clients_await_head(&reception->clients, request->client);
+    clients_await_head(&reception->server.clients, request->client);
     if (!request->job.upload) {
         free_request(request);
         return;
@@ -111,57 +109,24 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct request *request
 static enum MHD_Result answer_now(struct request *request, bool is_last)
 {
     is_last |= atomic_load(&request->reception->is_draining);
-    clients_await_head(&request->reception->clients, request->client);
+    clients_await_head(&request->reception->server.clients, request->client);
     return answer_refused(request->reception, request->connection, &request->refused, is_last);
 }
 
 /* Refused by what the head says. */
 static enum MHD_Result turn_away(struct request *request)
 {
-    bool is_small = request->has_length ? request->length <= SMALL_BODY_BYTES : !request->is_chunked;
     request->phase = REFUSED;
-    if (!is_small || request->is_expecting)
+    if (!http_head_is_small(&request->head) || request->head.is_expecting)
         return answer_now(request, true);
     return MHD_YES;
 }
 
 /* --- the head ---------------------------------------------------------------------------------------- */
 
-static const char *header(const struct request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-static void read_head(struct request *request)
-{
-    const char *length = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *expect = header(request, MHD_HTTP_HEADER_EXPECT);
-    request->is_chunked = header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
-    request->has_length = length && !request->is_chunked;
-    if (request->has_length)
-        request->length = strtoull(length, NULL, 10);
-    request->is_expecting = expect && strcasecmp(expect, "100-continue") == 0;
-}
-
-/* Is `name` one of the words of a list with commas? */
-static bool is_listed(const char *list, const char *name)
-{
-    size_t bytes = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        at += strspn(at, " ");
-        size_t there = strcspn(at, ",");
-        while (there > 0 && at[there - 1] == ' ')
-            there--;
-        if (there == bytes && memcmp(at, name, bytes) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool check_sender(struct request *request)
 {
-    switch (auth_check(&request->reception->auth, request->connection)) {
+    switch (http_server_check(&request->reception->server, request->connection)) {
     case AUTH_NOBODY:
         refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
                "a token (Authorization: Bearer ...) or a client certificate is wanted here");
@@ -178,7 +143,7 @@ static bool check_sender(struct request *request)
 static bool check_target(struct request *request, const char *method)
 {
     const struct route *route = &request->route;
-    const char *allowed = request->reception->settings.databases;
+    const struct receive_settings *settings = &request->reception->settings;
     if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
         refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "rows are sent by POST");
     else if (route->kind == ROUTE_BAD)
@@ -186,22 +151,23 @@ static bool check_target(struct request *request, const char *method)
     else if (atomic_load(&request->reception->is_draining))
         refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
                "this receiver is about to leave: send to another");
-    else if (allowed && !is_listed(allowed, route->db))
+    else if (settings->database_count > 0 &&
+             !conf_words_have(settings->databases, settings->database_count, route->db))
         refuse(request, MHD_HTTP_FORBIDDEN, "database", "database '%.200s' is not taken here", route->db);
     return request->refused.status == 0;
 }
 
 static bool check_size(struct request *request, enum body_encoding *encoding)
 {
-    const char *text = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *text = http_header(request->connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
     uint64_t most = request->reception->settings.body_max_bytes;
     if (body_encoding_of(text, encoding) != 0)
         refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "encoding",
                "Content-Encoding '%.100s': gzip and identity are known", text);
-    else if (request->has_length && request->length > most)
+    else if (request->head.has_length && request->head.length > most)
         refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-body-bytes)", request->length,
-               most);
+               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-body-bytes)",
+               request->head.length, most);
     return request->refused.status == 0;
 }
 
@@ -226,7 +192,7 @@ static bool check_room(struct request *request)
 static bool make_stage(struct request *request, enum body_encoding encoding)
 {
     const struct receive_settings *settings = &request->reception->settings;
-    uint64_t expected = request->has_length && encoding == BODY_IDENTITY ? request->length : 0;
+    uint64_t expected = request->head.has_length && encoding == BODY_IDENTITY ? request->head.length : 0;
     enum stage_status status = stage_init(&request->stage, &request->reception->memory, request->route.format,
                                           settings->row_max_bytes, request->route.is_partial, expected);
     request->has_stage = true;
@@ -274,7 +240,7 @@ static enum MHD_Result begin_reading(struct request *request)
 {
     request->phase = READING;
     request->started_ns = mono_now().ns;
-    clients_await_body(&request->reception->clients, request->client, request->started_ns, 0);
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns, 0);
     return MHD_YES;
 }
 
@@ -287,20 +253,19 @@ static enum MHD_Result begin_ingest(struct request *request, const char *method)
     if (!check_sender(request) || !check_target(request, method) || !check_size(request, &encoding) ||
         !check_room(request) || !make_stage(request, encoding))
         return turn_away(request);
-    if (request->has_length ? request->length <= SMALL_BODY_BYTES : !request->is_chunked)
+    if (http_head_is_small(&request->head))
         return begin_reading(request);
-    request->job.room_bytes =
-        request->has_length && request->length < STAGE_BYTES ? (int64_t)request->length : STAGE_BYTES;
+    request->job.room_bytes = request->head.has_length && request->head.length < STAGE_BYTES
+                                  ? (int64_t)request->head.length
+                                  : STAGE_BYTES;
     return submit(request, JOB_ROOM, ASKING);
 }
 
 static enum MHD_Result begin(struct request *request, const char *method)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    request->client = info ? info->socket_context : NULL;
+    request->client = http_client(request->connection);
     bool is_reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    read_head(request);
+    request->head = http_head_read(request->connection);
     if (request->route.kind == ROUTE_INGEST || request->route.kind == ROUTE_BAD)
         return begin_ingest(request, method);
     if (request->route.kind == ROUTE_NONE)
@@ -353,7 +318,7 @@ static enum MHD_Result stop_reading(struct request *request, size_t *bytes)
 {
     *bytes = 0;
     request->phase = REFUSED;
-    if (request->has_length || request->refused.status != MHD_HTTP_CONTENT_TOO_LARGE)
+    if (request->head.has_length || request->refused.status != MHD_HTTP_CONTENT_TOO_LARGE)
         return MHD_YES;
     answer_at_once(request->reception, request->connection, &request->refused);
     return MHD_NO;
@@ -378,7 +343,7 @@ static enum MHD_Result read_some(struct request *request, const char *data, size
     if (request->is_full)
         return hand_on(request, bytes);
     enum body_status status = body_take(&request->body, data, bytes);
-    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns,
                        request->body.coded_bytes);
     request->is_full = status == BODY_FULL;
     if (request->is_full && *bytes > 0)
@@ -402,7 +367,7 @@ static enum MHD_Result answer_job(struct request *request)
     total_add(&database->rows, job->rows);
     total_add(&database->bytes, job->bytes);
     total_add(&database->bad_rows, job->bad_rows);
-    clients_await_head(&reception->clients, request->client);
+    clients_await_head(&reception->server.clients, request->client);
     return answer_taken(reception, request->connection, job,
                         request->stage.first.row ? &request->stage.first : NULL,
                         atomic_load(&reception->is_draining));
@@ -441,7 +406,7 @@ static void go_on(struct request *request)
     if (was_piece)
         stage_next(&request->stage);
     request->phase = READING;
-    clients_await_body(&request->reception->clients, request->client, request->started_ns,
+    clients_await_body(&request->reception->server.clients, request->client, request->started_ns,
                        request->body.coded_bytes);
 }
 

@@ -1,35 +1,8 @@
 #include "walwriter/route.h"
 
 #include <errno.h>
-#include <strings.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* In place. A NUL is refused: what follows it would vanish. */
-static bool decode(char *text, bool plus_is_space)
-{
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        char c = *from;
-        if (c == '%') {
-            int high = hex_digit(from[1]), low = high < 0 ? -1 : hex_digit(from[2]);
-            if (low < 0 || high + low == 0)
-                return false;
-            c = (char)(high << 4 | low);
-            from += 2;
-        } else if (c == '+' && plus_is_space) {
-            c = ' ';
-        }
-        *to++ = c;
-    }
-    *to = '\0';
-    return true;
-}
+#include "common/http/target.h"
 
 /* `value`: what was given, or "". */
 static void refuse(struct route *route, const char *what, const char *value, const char *why)
@@ -63,46 +36,30 @@ static bool take_partial(struct route *route, const char *value)
 enum { FORMAT, SCHEMA, PARTIAL, PARAMETERS };
 
 static const struct {
-    const char *name;
     bool (*take)(struct route *route, const char *value);
     const char *accepted;
 } parameters[PARAMETERS] = {
-    [FORMAT] = {"format", take_format, "csv or json"},
-    [SCHEMA] = {"schema", take_schema, ""},
-    [PARTIAL] = {"partial", take_partial, "0 or 1"},
+    [FORMAT] = {take_format, "csv or json"},
+    [SCHEMA] = {take_schema, ""},
+    [PARTIAL] = {take_partial, "0 or 1"},
 };
-
-/* `pair` is name=value, encoded. `seen`: which there were before. */
-static void take_pair(struct route *route, char *pair, unsigned *seen)
-{
-    char *value = strchr(pair, '=');
-    if (value)
-        *value++ = '\0';
-    for (unsigned i = 0; i < PARAMETERS; i++) {
-        if (strcmp(pair, parameters[i].name) != 0)
-            continue;
-        if (*seen >> i & 1)
-            refuse(route, "parameter", pair, "given twice");
-        else if (!value || !decode(value, true))
-            refuse(route, "parameter", pair, "has no percent-encoded value");
-        else if (!parameters[i].take(route, value))
-            refuse(route, parameters[i].name, value, parameters[i].accepted);
-        *seen |= 1u << i;
-        return;
-    }
-    refuse(route, "parameter", pair, "not known: format, schema and partial are");
-}
 
 static void take_query(struct route *route, char *query)
 {
-    unsigned seen = 0;
-    char *rest = query;
-    while (route->kind != ROUTE_BAD && rest && *rest) {
-        char *pair = strsep(&rest, "&");
-        if (*pair)
-            take_pair(route, pair, &seen);
-    }
-    if (route->kind != ROUTE_BAD && !(seen >> FORMAT & 1))
+    static const char *const names[PARAMETERS] = {
+        [FORMAT] = "format", [SCHEMA] = "schema", [PARTIAL] = "partial"};
+    static const char *const texts[] = {[HTTP_QUERY_OK] = "",
+                                        [HTTP_QUERY_TWICE] = "given twice",
+                                        [HTTP_QUERY_ENCODED] = "has no percent-encoded value",
+                                        [HTTP_QUERY_UNKNOWN] = "not known: format, schema and partial are"};
+    const char *values[PARAMETERS], *which;
+    enum http_query_status status = http_query_take(query, names, PARAMETERS, false, values, &which);
+    if (status != HTTP_QUERY_OK)
+        refuse(route, "parameter", which, texts[status]);
+    for (size_t i = 0; i < PARAMETERS && route->kind != ROUTE_BAD; i++)
+        if (values[i] && !parameters[i].take(route, values[i]))
+            refuse(route, names[i], values[i], parameters[i].accepted);
+    if (route->kind != ROUTE_BAD && !values[FORMAT])
         refuse(route, "format", "", "missing: add ?format=csv or ?format=json");
 }
 
@@ -119,7 +76,7 @@ static void take_ingest(struct route *route, char *path, char *query)
     route->kind = ROUTE_INGEST;
     route->db = path;
     route->table = table;
-    if (!decode(path, false) || !decode(table, false))
+    if (!http_decode(path, false) || !http_decode(table, false))
         refuse(route, "path", "", "not percent-encoded as it should be");
     else
         take_query(route, query);

@@ -55,9 +55,10 @@ static int start(struct run *run, struct err *err)
     if (rc == 0)
         rc = refusals_init(&run->refusals, tools);
     if (rc == 0)
-        rc = intake_init(&run->intake, settings, &run->rows, &run->refusals);
+        rc = press_new(&run->rows.press, settings->block_bytes, intake_block_max(settings));
     if (rc)
         return err_errno(err, rc, "buffers");
+    intake_init(&run->intake, settings, &run->rows, &run->refusals);
     if (!settings->is_guarded)
         log_warn("no-guard",
                  log_s("meaning", "diskguard is not asked: the spool's disk limit is not enforced"));
@@ -66,7 +67,7 @@ static int start(struct run *run, struct err *err)
 
 static void release(struct run *run)
 {
-    intake_fini(&run->intake);
+    press_free(run->rows.press);
     refusals_fini(&run->refusals);
     tools_fini(&run->tools);
     lease_close(run->tools.lease);
@@ -124,8 +125,11 @@ static int read_all(struct run *run, struct err *err)
     struct pollfd sources[SOURCES] = {
         [INPUT] = {.fd = run->input, .events = POLLIN}, [SIGNAL] = {.fd = run->stop.fd, .events = POLLIN}};
     for (;;) {
-        if (poll(sources, SOURCES, wait_ms(run)) < 0 && errno != EINTR)
+        int ready = poll(sources, SOURCES, press_is_idle(run->rows.press) ? wait_ms(run) : 0);
+        if (ready < 0 && errno != EINTR)
             return err_errno(err, -errno, "poll");
+        if (ready == 0) /* the input pauses: what is under way becomes part of the file now */
+            press_wait(run->rows.press, true);
         if (sources[SIGNAL].revents) {
             run->stop.is_asked = true;
             return 0;

@@ -5,11 +5,9 @@
 
 #include "common/conf/conf.h"
 #include "common/spool/origin.h"
-
-enum sync_mode { SYNC_NEVER, SYNC_SEAL, SYNC_INTERVAL, SYNC_ALWAYS }; /* in the order of the key's words */
+#include "common/spool/sync_mode.h"
 
 enum {
-    SYNC_INTERVAL_MS = 1000,
     SYNC_GROUP_MS = 20, /* with always: while rows come without a pause, so much of them shares one sync */
 };
 

@@ -53,7 +53,7 @@ static int seal_writer(struct sink *sink, struct err *err)
     return 0;
 }
 
-int sink_seal(struct sink *sink, struct err *err)
+static int seal_open(struct sink *sink, struct err *err)
 {
     if (!writer_is_open(&sink->writer))
         return 0;
@@ -102,11 +102,13 @@ static void end_wait(const struct sink *sink, const struct wait *wait)
 /* --- putting ------------------------------------------------------------------------------------- */
 
 /* Rotation is here: a segment is sealed before it would grow over its limit. */
-static int try_append(struct sink *sink, size_t bytes, const struct writer_counts *counts, struct err *err)
+static int try_append(struct sink *sink, const struct pressed *block, const struct writer_counts *counts,
+                      struct err *err)
 {
     struct tools *tools = sink->tools;
     struct writer *w = &sink->writer;
     int rc = 0;
+    size_t bytes = block->member_bytes;
     if (writer_is_open(w) && sink->fate == WRITER_ROWS && w->counts.blocks > 0 &&
         w->size_bytes + bytes > tools->settings->segment_bytes)
         rc = seal_writer(sink, err);
@@ -117,7 +119,7 @@ static int try_append(struct sink *sink, size_t bytes, const struct writer_count
         rc = writer_create(w, tools->spool, tools->lease, &tools->settings->origin, sink->fate, err);
     bool was_dirty = is_dirty(sink) && w->counts.blocks > 0;
     if (rc == 0)
-        rc = writer_append(w, tools->member, bytes, counts, err);
+        rc = writer_append(w, block->member, bytes, counts, err);
     if (rc == 0 && !was_dirty)
         sink->dirty_since = mono_now();
     if (rc == 0 && tools->settings->sync != SYNC_NEVER)
@@ -137,11 +139,12 @@ static void make_room(struct sink *sink)
     lease_settle(sink->tools->lease, WRITER_SEAL_BYTES + WRITER_WHY_BYTES);
 }
 
-static int append(struct sink *sink, size_t bytes, const struct writer_counts *counts, struct err *err)
+static int append(struct sink *sink, const struct pressed *block, const struct writer_counts *counts,
+                  struct err *err)
 {
     struct wait wait = {0};
     for (;;) {
-        int rc = try_append(sink, bytes, counts, err);
+        int rc = try_append(sink, block, counts, err);
         if (rc == 0)
             end_wait(sink, &wait);
         if (rc == 0 || !writer_is_full(rc))
@@ -154,18 +157,12 @@ static int append(struct sink *sink, size_t bytes, const struct writer_counts *c
     }
 }
 
-int sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err)
+static int take_member(struct sink *sink, const struct pressed *block, struct err *err)
 {
-    struct tools *tools = sink->tools;
-    assert(bytes > 0 && bytes <= tools->raw_max_bytes && rows <= UINT32_MAX);
-    const struct member_block block = {
-        .raw = raw, .raw_bytes = bytes, .rows = (uint32_t)rows, .mtime = (uint32_t)(wall_now_ms() / 1000)};
-    const struct writer_counts counts = {.rows = rows, .raw_bytes = bytes, .blocks = 1};
-    size_t member_bytes;
-    int rc = member_encode_data(tools->codec, &block, tools->member, tools->member_max_bytes, &member_bytes);
-    if (rc)
-        return err_errno(err, rc, "a block cannot be deflated");
-    rc = append(sink, member_bytes, &counts, err);
+    const struct writer_counts counts = {.rows = block->rows, .raw_bytes = block->raw_bytes, .blocks = 1};
+    if (block->rc)
+        return err_errno(err, block->rc, "a block cannot be deflated");
+    int rc = append(sink, block, &counts, err);
     if (rc)
         return rc;
     sink->total.rows += counts.rows;
@@ -174,9 +171,73 @@ int sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, st
     return 0;
 }
 
+static struct member_block block_of(const struct sink *sink, const void *raw, size_t bytes, uint64_t rows)
+{
+    assert(bytes > 0 && bytes <= sink->tools->raw_max_bytes && rows <= UINT32_MAX);
+    return (struct member_block){
+        .raw = raw, .raw_bytes = bytes, .rows = (uint32_t)rows, .mtime = (uint32_t)(wall_now_ms() / 1000)};
+}
+
+int sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err)
+{
+    struct tools *tools = sink->tools;
+    const struct member_block block = block_of(sink, raw, bytes, rows);
+    struct pressed done = {.member = tools->member, .raw_bytes = bytes, .rows = block.rows};
+    done.rc =
+        member_encode_data(tools->codec, &block, tools->member, tools->member_max_bytes, &done.member_bytes);
+    return take_member(sink, &done, err);
+}
+
+/* --- through the press --------------------------------------------------------------------------- */
+
+/* What the press has done. */
+static int append_pressed(struct sink *sink, struct err *err)
+{
+    const struct pressed *done;
+    while (sink->press && !sink->is_broken && (done = press_take(sink->press)) != NULL) {
+        int rc = take_member(sink, done, err);
+        press_drop(sink->press);
+        sink->is_broken = rc != 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int append_all(struct sink *sink, struct err *err)
+{
+    if (sink->press && !sink->is_broken)
+        press_wait(sink->press, true);
+    return append_pressed(sink, err);
+}
+
+int sink_give(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err)
+{
+    const struct member_block block = block_of(sink, raw, bytes, rows);
+    assert(!sink->is_broken);
+    if (press_is_full(sink->press))
+        press_wait(sink->press, false);
+    int rc = append_pressed(sink, err);
+    if (rc)
+        return rc;
+    press_give(sink->press, &block);
+    return 0;
+}
+
 int sink_settle(struct sink *sink, struct err *err)
 {
+    int rc = append_all(sink, err);
+    if (rc)
+        return rc;
     return sink->tools->settings->sync == SYNC_ALWAYS && is_dirty(sink) ? writer_sync(&sink->writer, err) : 0;
+}
+
+int sink_seal(struct sink *sink, struct err *err)
+{
+    struct err later;
+    int rc = append_all(sink, err);
+    int sealed = seal_open(sink, rc ? &later : err);
+    return rc ? rc : sealed;
 }
 
 /* --- time ---------------------------------------------------------------------------------------- */
@@ -207,6 +268,9 @@ struct mono sink_due(const struct sink *sink)
 
 int sink_tick(struct sink *sink, struct err *err)
 {
+    int pressed = append_pressed(sink, err);
+    if (pressed)
+        return pressed;
     if (mono_is_past(age_due(sink)) && sink->writer.counts.rows > 0) {
         int rc = seal_writer(sink, err);
         if (rc && !writer_is_full(rc))

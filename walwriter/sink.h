@@ -1,12 +1,14 @@
 /* Rows in, sealed segments out: deflates blocks, appends them to the segment that is open, and seals it when
  * it is large or old enough, or when nothing more fits on the disk. Waits for room when that is what was
- * asked for. One thread. */
+ * asked for. One thread; a sink with a press (press.h) has another that deflates: sink_give() then takes a
+ * block and appends it later, in order, and what one call was given may be what a later one fails with. */
 #ifndef SPILLWAY_SINK_H
 #define SPILLWAY_SINK_H
 
 #include "common/segment/codec.h"
 #include "common/spool/writer.h"
 #include "walwriter/hints.h"
+#include "walwriter/press.h"
 #include "walwriter/settings.h"
 #include "walwriter/stop.h"
 
@@ -33,6 +35,8 @@ struct sink {
     struct tools *tools;
     enum writer_fate fate;
     json_t *why; /* for WRITER_REFUSED: the caller's; it goes beside the segment when that is sealed */
+    struct press *press; /* NULL, or the caller's: for sink_give() */
+    bool is_broken;      /* a block that was given could not be appended: those after it are not, either */
     struct writer writer;
     struct mono dirty_since; /* while the writer has unsynced bytes */
     struct writer_counts total;
@@ -47,17 +51,24 @@ void sink_init(struct sink *sink, struct tools *tools, enum writer_fate fate);
  * any error nothing of this block was taken. */
 NODISCARD int sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err);
 
-/* With --sync always: what was put is durable when this returns 0 (for when the input pauses; while it flows,
- * sink_tick() does it). In other modes nothing happens. */
+/* The same through the press: rows at `raw`, somewhere in press_buffer(sink->press), are deflated while this
+ * returns and become part of the file in a later call of this, sink_tick(), sink_settle() or sink_seal(),
+ * whose errors are then also those of sink_put(). After such an error none of the rows behind those of
+ * total.rows will ever be taken. */
+NODISCARD int sink_give(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err);
+
+/* All that was given is in the file; with --sync always all that was given or put is durable when this
+ * returns 0 (for when the input pauses; while it flows, sink_tick() does it). */
 NODISCARD int sink_settle(struct sink *sink, struct err *err);
 
 /* When sink_tick() has something to do. */
 struct mono sink_due(const struct sink *sink);
 
-/* Sync and seal what is due. */
+/* Append what the press has done; sync and seal what is due. */
 NODISCARD int sink_tick(struct sink *sink, struct err *err);
 
-/* Seal what is open, if anything is. A file that cannot be sealed stays in active/, to be adopted. */
+/* Append all that was given and seal what is open, if anything is. A file that cannot be sealed stays in
+ * active/, to be adopted. */
 NODISCARD int sink_seal(struct sink *sink, struct err *err);
 
 #endif

@@ -15,9 +15,9 @@
 #ifndef SPILLWAY_STAGE_H
 #define SPILLWAY_STAGE_H
 
+#include "common/base/memory.h"
 #include "common/segment/rows.h"
 #include "walwriter/faults.h"
-#include "walwriter/memory.h"
 
 enum {
     STAGE_BYTES = 1 << 20, /* so much is handed on at a time; a row may make it more */

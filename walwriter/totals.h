@@ -2,8 +2,7 @@
 #ifndef SPILLWAY_TOTALS_H
 #define SPILLWAY_TOTALS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
+#include "common/base/total.h"
 
 struct totals {
     _Atomic uint64_t rows, bytes, bad_rows;         /* that were acknowledged */
@@ -12,29 +11,9 @@ struct totals {
     _Atomic uint64_t rounds, syncs, blocks;
     _Atomic uint64_t segments_sealed, segments_refused, segments_failed;
     _Atomic uint64_t files_parked, files_reopened, files_lost;
-    _Atomic uint64_t connections, clients_cut;
+    _Atomic uint64_t clients_cut;
     _Atomic uint64_t open_files, segments_open, waiting; /* gauges */
     _Atomic uint64_t in_flight;                          /* gauge: requests between head and answer */
 };
-
-static inline void total_add(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
-}
-
-static inline void total_sub(_Atomic uint64_t *counter, uint64_t by)
-{
-    atomic_fetch_sub_explicit(counter, by, memory_order_relaxed);
-}
-
-static inline void total_set(_Atomic uint64_t *gauge, uint64_t value)
-{
-    atomic_store_explicit(gauge, value, memory_order_relaxed);
-}
-
-static inline uint64_t total_of(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 #endif

@@ -11,12 +11,21 @@ struct mono mono_now(void)
     return (struct mono){(int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec};
 }
 
+struct mono mono_plus(struct mono from, int64_t delay_ms)
+{
+    if (delay_ms > (NEVER_NS - from.ns) / NS_PER_MS)
+        return (struct mono){NEVER_NS};
+    return (struct mono){from.ns + delay_ms * NS_PER_MS};
+}
+
+int64_t mono_between_ms(struct mono from, struct mono to)
+{
+    return (to.ns - from.ns) / NS_PER_MS;
+}
+
 struct mono mono_after(int64_t delay_ms)
 {
-    int64_t now = mono_now().ns;
-    if (delay_ms > (NEVER_NS - now) / NS_PER_MS)
-        return (struct mono){NEVER_NS};
-    return (struct mono){now + delay_ms * NS_PER_MS};
+    return mono_plus(mono_now(), delay_ms);
 }
 
 bool mono_is_past(struct mono deadline)
@@ -32,7 +41,7 @@ int64_t mono_left_ms(struct mono deadline)
 
 int64_t mono_since_ms(struct mono start)
 {
-    return (mono_now().ns - start.ns) / NS_PER_MS;
+    return mono_between_ms(start, mono_now());
 }
 
 struct mono mono_earlier(struct mono a, struct mono b)

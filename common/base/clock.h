@@ -24,6 +24,11 @@ int64_t mono_left_ms(struct mono deadline);
 /* Milliseconds since `start`. */
 int64_t mono_since_ms(struct mono start);
 
+/* For code that is given the time: the moment `delay_ms` after `from` (saturating, as above), and the
+ * milliseconds from `from` to `to`, negative when `to` is earlier. */
+struct mono mono_plus(struct mono from, int64_t delay_ms);
+int64_t mono_between_ms(struct mono from, struct mono to);
+
 /* The earlier of the two. */
 struct mono mono_earlier(struct mono a, struct mono b);
 

@@ -30,6 +30,8 @@ static const struct conf_about about = {
         "    rm SEGMENTS ...           remove for good, from quarantine, or with --in sealed|upload --yes from there;\n"
         "                              each removal is recorded in state/removed.jsonl before it happens\n"
         "    count DB[/TABLE] ...      the rows that ADX has by now (asks the endpoint of --database)\n"
+        "    peers                     the members of the ring: who is present, since when, and what troubles them\n"
+        "    owner DB TABLE [SCHEMA]   which member owns a table's segments, and why; SCHEMA: its text or its hash\n"
         "    events                    what happens, as it happens, as JSON lines\n"
         "    metrics                   all programs' metrics, as Prometheus reads them\n"
         "    conf                      every key, its value, and where that comes from\n"
@@ -40,6 +42,7 @@ static const struct conf_about about = {
                 "    export SPILLWAY_SPOOL=/var/spool/spillway\n"
                 "    spillway cat Metrics/Cpu | head\n"
                 "    spillway ls --json Metrics | jq -s 'map(.bytes) | add'\n"
+                "    spillway owner Metrics Cpu 'Timestamp:datetime,Value:real'\n"
                 "    spillway verify --deep || echo damaged\n"
                 "    spillway requeue Metrics/Cpu            # once ADX takes such rows again\n"
                 "    spillway rm Metrics/Cpu --older 30d\n"
@@ -58,7 +61,8 @@ static const struct command commands[] = {
     {"status", cmd_status, TO_LOOK}, {"ls", cmd_ls, TO_LOOK},         {"cat", cmd_cat, TO_LOOK},
     {"verify", cmd_verify, TO_LOOK}, {"export", cmd_export, TO_LOOK}, {"requeue", cmd_requeue, TO_WORK},
     {"rm", cmd_rm, TO_WORK},         {"conf", cmd_conf, NO_SPOOL},    {"metrics", cmd_metrics, TO_LOOK},
-    {"events", cmd_events, TO_LOOK}, {"count", cmd_count, NO_SPOOL},
+    {"events", cmd_events, TO_LOOK}, {"count", cmd_count, NO_SPOOL},  {"owner", cmd_owner, TO_LOOK},
+    {"peers", cmd_peers, TO_LOOK},
 };
 
 int cli_fail(int code, const char *format, ...)

@@ -90,6 +90,20 @@ void why_drop_marked(int dir, const char *file)
         decide(dir, name, is_marked(dir, taken_name));
 }
 
+/* What was taken by someone who then was killed or could not go on: back to its file, when that is there and
+ * has no newer one. */
+static void sweep_taken(int dir)
+{
+    json_t *root = load(dir, taken_name);
+    const char *file = json_string_value(json_object_get(root, "file"));
+    if (file && !strchr(file, '/') && strlen(file) < SPOOL_NAME_BYTES) {
+        char name[WHY_NAME_BYTES];
+        why_name(file, name);
+        decide(dir, name, faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT);
+    }
+    json_decref(root);
+}
+
 static void sweep_folder(int quarantine, const char *db)
 {
     int dir = openat(quarantine, db, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -99,6 +113,7 @@ static void sweep_folder(int quarantine, const char *db)
             close(dir);
         return;
     }
+    sweep_taken(dir);
     for (struct dirent *entry; (entry = readdir(stream));) {
         char file[SPOOL_NAME_BYTES];
         size_t len = strlen(entry->d_name), suffix = strlen(why_suffix);

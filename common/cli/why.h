@@ -31,7 +31,8 @@ void why_drop(int dir, const char *file, const struct why *why);
 /* Take it away if the file is not there and it is marked. */
 void why_drop_marked(int dir, const char *file);
 
-/* The same for all of quarantine/: what an rm left that came too late for a file, or was killed. */
+/* The same for all of quarantine/: what an rm left that came too late for a file, or was killed; and a .why
+ * that was in the middle of being taken away. */
 void why_sweep(const struct spool *spool);
 
 #endif

@@ -346,6 +346,29 @@ char *const *conf_list(const struct conf *conf, enum conf_id id, size_t *count)
     return conf->values[id].texts;
 }
 
+static bool has_word(const char *list, const char *word)
+{
+    size_t bytes = strlen(word);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        at += strspn(at, " ");
+        size_t there = strcspn(at, ",");
+        while (there > 0 && at[there - 1] == ' ')
+            there--;
+        if (there == bytes && memcmp(at, word, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool conf_words_have(char *const *texts, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has_word(texts[i], word))
+            return true;
+    return false;
+}
+
 char *const *conf_words(const struct conf *conf, size_t *count)
 {
     *count = conf->word_count;

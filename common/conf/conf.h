@@ -89,6 +89,9 @@ bool conf_flag(const struct conf *conf, enum conf_id id);
 /* The values of a LIST, `*count` of them. */
 char *const *conf_list(const struct conf *conf, enum conf_id id, size_t *count);
 
+/* Is `word` among the texts of a list, each of which may be several words separated by commas? */
+NODISCARD bool conf_words_have(char *const *texts, size_t count, const char *word);
+
 /* The words of the command line that are not flags. */
 char *const *conf_words(const struct conf *conf, size_t *count);
 

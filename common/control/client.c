@@ -115,8 +115,7 @@ void ctl_client_close(struct ctl_client *client)
 {
     if (!client)
         return;
-    /* A peer that goes in the middle of the handshake can stop an nng 1.5 listener from accepting ever again.
-     */
+    /* A peer that goes in the middle of the handshake costs the other side seconds (listening.h). */
     struct mono deadline = mono_after(HANDSHAKE_MS);
     while (!ctl_client_is_connected(client) && !mono_is_past(deadline))
         poll(NULL, 0, 1);

@@ -13,6 +13,7 @@
 #include "common/base/exit.h"
 #include "common/base/log.h"
 #include "common/control/closing.h"
+#include "common/control/listening.h"
 #include "common/control/message.h"
 
 enum { GONE_MAX = 4096 };
@@ -23,6 +24,7 @@ struct daemon_loop {
     struct ctl_server *server;
     struct ctl_op *ops; /* the module's and the skeleton's */
     nng_socket events;
+    struct listening events_listening;
     bool has_events;
     int signal_fd, wake_fd;
     bool is_finished;
@@ -54,6 +56,8 @@ void daemon_wake(struct daemon *daemon)
 struct shell {
     struct daemon daemon;
     struct daemon_loop loop;
+    int argc;
+    char **argv;
     char instance[256];
     char since[WALL_TEXT_BYTES];
 };
@@ -134,18 +138,14 @@ static int merge_ops(struct daemon_loop *loop)
 static int open_events(struct daemon *daemon, struct err *err)
 {
     struct daemon_loop *loop = daemon->loop;
-    char url[SPOOL_URL_BYTES], file[64];
     const char *program = loop->module->about->program;
-    spool_socket_url(&daemon->spool, program, "evt", url);
-    snprintf(file, sizeof file, "%s.evt", program);
-    unlinkat(daemon->spool.run, file, 0);
     int rc = nng_pub0_open(&loop->events);
     if (rc == 0) {
         loop->has_events = true;
-        rc = nng_listen(loop->events, url, NULL, 0);
+        rc = listening_start(&loop->events_listening, loop->events, &daemon->spool, program, "evt");
     }
-    return rc ? err_set(err, -EIO, "event socket %s/run/%s: cannot listen: %s", daemon->spool.path, file,
-                        nng_strerror(rc))
+    return rc ? err_set(err, -EIO, "event socket %s/run/%s.evt: cannot listen: %s", daemon->spool.path,
+                        program, nng_strerror(rc))
               : 0;
 }
 
@@ -220,8 +220,11 @@ static void on_signal(struct daemon *daemon)
 
 static int wait_ms(const struct daemon *daemon, struct mono due)
 {
+    const struct daemon_loop *loop = daemon->loop;
     if (daemon->is_stopping)
-        due = mono_earlier(due, daemon->loop->leave_at);
+        due = mono_earlier(due, loop->leave_at);
+    due = mono_earlier(due, ctl_server_due(loop->server));
+    due = mono_earlier(due, listening_due(&loop->events_listening));
     int64_t left = mono_left_ms(due);
     return left > INT32_MAX ? INT32_MAX : (int)left;
 }
@@ -247,6 +250,8 @@ static int run_loop(struct daemon *daemon)
         }
         /* Also when its descriptor says nothing: nng 1.5 can lose that signal. */
         ctl_server_serve(loop->server);
+        ctl_server_tick(loop->server);
+        listening_tick(&loop->events_listening);
         if (sources[SIGNAL].revents) {
             on_signal(daemon);
             is_due = true;
@@ -310,8 +315,10 @@ static void finish(struct daemon *daemon)
     ctl_server_close(loop->server);
     if (loop->state)
         loop->module->fini(loop->state);
-    if (loop->has_events)
+    if (loop->has_events) {
+        listening_stop(&loop->events_listening);
         socket_close(loop->events, NULL);
+    }
     free(loop->ops);
     spool_close(&daemon->spool);
 }
@@ -344,9 +351,28 @@ static int run(struct daemon *daemon)
     return code;
 }
 
-int daemon_main(int argc, char **argv, const struct daemon_module *module)
+/* What the table of keys cannot say of a configuration. */
+static int check_conf(const struct conf *conf, const struct daemon_module *module, struct err *err)
 {
     static const enum conf_id always[] = {CONF_SPOOL, CONF_KEYS};
+    int rc = conf_require(conf, always, err);
+    if (rc == 0 && module->required)
+        rc = conf_require(conf, module->required, err);
+    if (rc == 0 && module->check)
+        rc = module->check(conf, err);
+    return rc;
+}
+
+int daemon_read_conf(struct daemon *daemon, struct conf **conf, struct err *err)
+{
+    enum conf_verdict verdict;
+    const struct daemon_module *module = daemon->loop->module;
+    int rc = conf_load(conf, module->about, shell.argc, shell.argv, &verdict, err);
+    return rc ? rc : check_conf(*conf, module, err);
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_module *module)
+{
     struct daemon *daemon = &shell.daemon;
     struct err err;
     enum conf_verdict verdict;
@@ -355,16 +381,14 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
                                       .started = mono_now(),
                                       .signal_fd = -1,
                                       .wake_fd = -1};
+    shell.argc = argc;
+    shell.argv = argv;
     daemon->loop = &shell.loop;
     wall_format(wall_now_ms(), shell.since);
     int rc = conf_load(&daemon->conf, module->about, argc, argv, &verdict, &err);
     bool is_answered = rc == 0 && verdict == CONF_EXIT;
     if (rc == 0 && !is_answered)
-        rc = conf_require(daemon->conf, always, &err);
-    if (rc == 0 && !is_answered && module->required)
-        rc = conf_require(daemon->conf, module->required, &err);
-    if (rc == 0 && !is_answered && module->check)
-        rc = module->check(daemon->conf, &err);
+        rc = check_conf(daemon->conf, module, &err);
     int code = EXIT_DONE;
     if (rc) {
         fprintf(stderr, "%s: %s\n", module->about->program, err.text);

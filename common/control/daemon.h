@@ -70,6 +70,11 @@ struct daemon_module {
 /* Run it; returns the exit code. */
 int daemon_main(int argc, char **argv, const struct daemon_module *module);
 
+/* Read the configuration again, as at the start (the same command line, the file as it is now), and check it.
+ * daemon->conf stays as it is; what can change while running, reload() takes from `*conf`, which is the
+ * caller's whatever is returned (conf_free). -EINVAL and `err` as at the start. Main thread only. */
+NODISCARD int daemon_read_conf(struct daemon *daemon, struct conf **conf, struct err *err);
+
 /* End the loop, with this exit code. */
 void daemon_finish(struct daemon *daemon, int exit_code);
 

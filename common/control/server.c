@@ -8,12 +8,14 @@
 
 #include "common/base/log.h"
 #include "common/control/closing.h"
+#include "common/control/listening.h"
 #include "common/control/message.h"
 
 enum { SERVED_AT_ONCE = 64, SEND_MS = 200 };
 
 struct ctl_server {
     nng_socket socket;
+    struct listening listening;
     int fd;
     int run; /* the spool's folder run/, and our name in it */
     char file[64];
@@ -26,14 +28,18 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
     struct ctl_server *server = arg;
-    server->gone(server->arg, (uint32_t)nng_pipe_id(pipe));
+    if (!listening_is_probe(&server->listening, pipe))
+        server->gone(server->arg, (uint32_t)nng_pipe_id(pipe));
 }
 
-static int listen_on(struct ctl_server *server, const char *url)
+/* On failure the server is gone. */
+static int listen_on(struct ctl_server *server, const struct spool *spool, const char *program)
 {
     int rc = nng_rep0_open(&server->socket);
-    if (rc)
+    if (rc) {
+        free(server);
         return rc;
+    }
     rc = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, MESSAGE_BYTES_MAX);
     /* A connection is for a moment still busy with the reply before; one that stays so has an asker who does
      * not read. */
@@ -42,32 +48,26 @@ static int listen_on(struct ctl_server *server, const char *url)
     if (rc == 0 && server->gone)
         rc = nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, pipe_removed, server);
     if (rc == 0)
-        rc = nng_listen(server->socket, url, NULL, 0);
+        rc = listening_start(&server->listening, server->socket, spool, program, "ctl");
     if (rc == 0)
         rc = nng_socket_get_int(server->socket, NNG_OPT_RECVFD, &server->fd);
     if (rc)
-        socket_close(server->socket, NULL);
+        socket_close(server->socket, server); /* nng may still call back about it */
     return rc;
 }
 
 int ctl_server_open(struct ctl_server **out, const struct spool *spool, const char *program,
                     const struct ctl_op *ops, ctl_gone *gone, void *arg, struct err *err)
 {
-    char url[SPOOL_URL_BYTES], file[64];
-    spool_socket_url(spool, program, "ctl", url);
-    snprintf(file, sizeof file, "%s.ctl", program);
-    unlinkat(spool->run, file, 0);
     struct ctl_server *server = calloc(1, sizeof *server);
     if (!server)
         return err_set(err, -ENOMEM, "out of memory");
     *server = (struct ctl_server){.ops = ops, .gone = gone, .arg = arg, .run = spool->run};
-    snprintf(server->file, sizeof server->file, "%s", file);
-    int rc = listen_on(server, url);
-    if (rc) {
-        free(server);
-        return err_set(err, -EIO, "control socket %s/run/%s: cannot listen: %s", spool->path, file,
+    snprintf(server->file, sizeof server->file, "%s.ctl", program);
+    int rc = listen_on(server, spool, program);
+    if (rc)
+        return err_set(err, -EIO, "control socket %s/run/%s.ctl: cannot listen: %s", spool->path, program,
                        nng_strerror(rc));
-    }
     *out = server;
     return 0;
 }
@@ -75,6 +75,11 @@ int ctl_server_open(struct ctl_server **out, const struct spool *spool, const ch
 int ctl_server_fd(const struct ctl_server *server)
 {
     return server->fd;
+}
+
+struct mono ctl_server_due(const struct ctl_server *server)
+{
+    return listening_due(&server->listening);
 }
 
 static json_t *answer(const struct ctl_server *server, nng_msg *msg)
@@ -136,10 +141,16 @@ void ctl_server_serve(struct ctl_server *server)
     }
 }
 
+void ctl_server_tick(struct ctl_server *server)
+{
+    listening_tick(&server->listening);
+}
+
 void ctl_server_close(struct ctl_server *server)
 {
     if (!server)
         return;
+    listening_stop(&server->listening);
     unlinkat(server->run, server->file, 0); /* nobody else finds a socket that does not answer any more */
     socket_close(server->socket, server);
 }

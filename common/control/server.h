@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "common/base/clock.h"
 #include "common/spool/spool.h"
 
 /* Who asks. `connection` is unique among all that were ever open; a connection ends when its process does. */
@@ -40,6 +41,11 @@ int ctl_server_fd(const struct ctl_server *server);
 
 /* Answer what is waiting, at most some tens of requests. */
 void ctl_server_serve(struct ctl_server *server);
+
+/* It watches whether it can still be connected to, and mends that (listening.h): when that is due, and doing
+ * it. */
+struct mono ctl_server_due(const struct ctl_server *server);
+void ctl_server_tick(struct ctl_server *server);
 
 void ctl_server_close(struct ctl_server *server);
 

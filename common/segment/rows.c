@@ -63,8 +63,16 @@ static enum rows_status scan_bytes(struct rows_scanner *s, bool is_csv, const ch
 
 /* --- 64 bytes ------------------------------------------------------------------------------------- */
 
-static inline unsigned count_bits(uint64_t x)
+/* A machine's way to look at 64 bytes. */
+struct eye {
+    uint64_t (*mask_of)(const char *data, char byte);
+    bool has_popcnt;
+};
+
+static inline __attribute__((always_inline)) unsigned count_bits(bool has_popcnt, uint64_t x)
 {
+    if (has_popcnt)
+        return (unsigned)__builtin_popcountll(x);
     x -= (x >> 1) & UINT64_C(0x5555555555555555);
     x = (x & UINT64_C(0x3333333333333333)) + ((x >> 2) & UINT64_C(0x3333333333333333));
     x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
@@ -101,11 +109,12 @@ static inline uint64_t quoted_bytes(uint64_t quotes, uint64_t separators, uint64
 }
 
 /* How many of the row ends in a group end a blank line; data[-1] is `last`, where a row is open. */
-static inline unsigned count_blank(uint64_t ends, const char *data, size_t row_bytes, char last)
+static inline __attribute__((always_inline)) unsigned
+count_blank(const struct eye *eye, uint64_t ends, const char *data, size_t row_bytes, char last)
 {
     uint64_t empty = ends & (ends << 1 | (uint64_t)(row_bytes == 0));
     uint64_t two = ends & (ends << 2 | (uint64_t)(row_bytes == 0) << 1 | (uint64_t)(row_bytes == 1));
-    unsigned blank = empty ? count_bits(empty) : 0;
+    unsigned blank = empty ? count_bits(eye->has_popcnt, empty) : 0;
 
     for (; two != 0; two &= two - 1) {
         unsigned i = (unsigned)__builtin_ctzll(two);
@@ -116,8 +125,9 @@ static inline unsigned count_blank(uint64_t ends, const char *data, size_t row_b
 
 /* All whole groups. The state is held in registers and put back at the end; a group with a row that is too
  * long is left untouched, so that scan_bytes() finds the exact place. */
-static inline void scan_groups(struct rows_scanner *s, bool is_csv, const char *data, size_t bytes,
-                               struct rows_found *found)
+static inline __attribute__((always_inline)) void scan_groups(const struct eye *eye, struct rows_scanner *s,
+                                                              bool is_csv, const char *data, size_t bytes,
+                                                              struct rows_found *found)
 {
     uint64_t in_quotes = s->in_quotes ? ~UINT64_C(0) : 0, may_open = s->may_open;
     size_t row_bytes = s->row_bytes, at = 0;
@@ -125,11 +135,11 @@ static inline void scan_groups(struct rows_scanner *s, bool is_csv, const char *
 
     for (; bytes - at >= ROWS_GROUP_BYTES; at += ROWS_GROUP_BYTES) {
         const char *group = data + at;
-        uint64_t newlines = rows_mask_of(group, '\n'), quoted = in_quotes, open_after = may_open;
+        uint64_t newlines = eye->mask_of(group, '\n'), quoted = in_quotes, open_after = may_open;
         if (is_csv) {
-            uint64_t quotes = rows_mask_of(group, '"');
+            uint64_t quotes = eye->mask_of(group, '"');
             if (quotes != 0)
-                quoted = quoted_bytes(quotes, newlines | rows_mask_of(group, ','), in_quotes, &open_after);
+                quoted = quoted_bytes(quotes, newlines | eye->mask_of(group, ','), in_quotes, &open_after);
             else
                 open_after = group[ROWS_GROUP_BYTES - 1] == ',' || group[ROWS_GROUP_BYTES - 1] == '\n';
         }
@@ -138,8 +148,8 @@ static inline void scan_groups(struct rows_scanner *s, bool is_csv, const char *
         if (open_row > s->row_max)
             break;
         if (ends != 0) {
-            unsigned blank = count_blank(ends, group, row_bytes, last);
-            found->rows += count_bits(ends) - blank;
+            unsigned blank = count_blank(eye, ends, group, row_bytes, last);
+            found->rows += count_bits(eye->has_popcnt, ends) - blank;
             found->blank += blank;
             row_bytes = (size_t)__builtin_clzll(ends);
             found->end = at + ROWS_GROUP_BYTES - row_bytes;
@@ -157,16 +167,39 @@ static inline void scan_groups(struct rows_scanner *s, bool is_csv, const char *
     s->last = last;
 }
 
+/* Everything in it is inlined into these: one machine code for each kind of machine and format. */
+ROWS_AVX2 static void scan_csv_avx2(struct rows_scanner *s, const char *data, size_t bytes,
+                                    struct rows_found *found)
+{
+    static const struct eye eye = {rows_mask_avx2, true};
+    scan_groups(&eye, s, true, data, bytes, found);
+}
+
+static void scan_csv(struct rows_scanner *s, const char *data, size_t bytes, struct rows_found *found)
+{
+    static const struct eye eye = {rows_mask_of, false};
+    scan_groups(&eye, s, true, data, bytes, found);
+}
+
+static void scan_json(struct rows_scanner *s, const char *data, size_t bytes, struct rows_found *found)
+{
+    static const struct eye eye = {rows_mask_of, false};
+    scan_groups(&eye, s, false, data, bytes, found);
+}
+
 /* --- interface ------------------------------------------------------------------------------------ */
 
 enum rows_status rows_scan(struct rows_scanner *s, const char *data, size_t bytes, struct rows_found *found)
 {
     *found = (struct rows_found){0};
     if (s->format == SEGMENT_CSV) {
-        scan_groups(s, true, data, bytes, found);
+        if (ROWS_HAS_AVX2())
+            scan_csv_avx2(s, data, bytes, found);
+        else
+            scan_csv(s, data, bytes, found);
         return scan_bytes(s, true, data, bytes, found);
     }
-    scan_groups(s, false, data, bytes, found);
+    scan_json(s, data, bytes, found);
     return scan_bytes(s, false, data, bytes, found);
 }
 

@@ -1,5 +1,6 @@
 /* Where one byte occurs in a group of 64: bit i of the result is data[i] == byte. Private to rows.c (and its
- * test). SSE2 is part of every x86-64; other machines take the portable version. Both give the same. */
+ * test). SSE2 is part of every x86-64; AVX2 has to be asked for (ROWS_HAS_AVX2(), and ROWS_AVX2 on every
+ * function that uses it); other machines take the portable version. All give the same. */
 #ifndef SPILLWAY_SEGMENT_ROWS_MASK_H
 #define SPILLWAY_SEGMENT_ROWS_MASK_H
 
@@ -26,7 +27,19 @@ static inline uint64_t rows_mask_portable(const char *data, char byte)
 }
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
+
+#define ROWS_HAS_AVX2() (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+#define ROWS_AVX2 __attribute__((target("avx2,popcnt")))
+
+ROWS_AVX2 static inline uint64_t rows_mask_avx2(const char *data, char byte)
+{
+    const __m256i want = _mm256_set1_epi8(byte);
+    __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)data);
+    __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(data + 32));
+    return (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, want)) |
+           (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, want)) << 32;
+}
 
 static inline uint64_t rows_mask_of(const char *data, char byte)
 {
@@ -40,6 +53,10 @@ static inline uint64_t rows_mask_of(const char *data, char byte)
     return mask;
 }
 #else
+#define ROWS_HAS_AVX2() false
+#define ROWS_AVX2
+#define rows_mask_avx2 rows_mask_portable
+
 static inline uint64_t rows_mask_of(const char *data, char byte)
 {
     return rows_mask_portable(data, byte);

@@ -109,15 +109,19 @@ static int seal(const struct adoption *a, const struct orphan *orphan)
     return rc ? adopt_leave(a, orphan->file, rc, "rename") : adopt_note_sealed(a, orphan);
 }
 
-static int remove_empty(const struct adoption *a, const char *file)
+int adopt_remove(const struct adoption *a, const char *file, const char *reason)
 {
     if (unlinkat(a->dir, file, 0) != 0)
         return adopt_leave(a, file, -errno, "unlink");
     crash_point("adopt:after-unlink");
     a->result->removed++;
-    log_info("orphan-removed", log_s("db", a->active.db), log_s("file", file),
-             log_s("reason", "no rows in it"));
+    log_info("orphan-removed", log_s("db", a->active.db), log_s("file", file), log_s("reason", reason));
     return 0;
+}
+
+static int remove_empty(const struct adoption *a, const char *file)
+{
+    return adopt_remove(a, file, "no rows in it");
 }
 
 /* --- one file ------------------------------------------------------------------------------------ */
@@ -263,9 +267,11 @@ static int remove_part(const struct adoption *a, struct orphan *orphan)
 
 /* --- all of them --------------------------------------------------------------------------------- */
 
-static bool is_to_be_left(const struct adoption *a, const char *file)
+static bool is_to_be_left(const struct adoption *a, const char *file, adopter *adopt)
 {
     const struct adopt_options *options = a->options;
+    if (adopt == adopt_landing)
+        return !options->takes_landings;
     if (options->is_owner)
         return options->is_own && options->is_own(options->arg, a->active.db, file);
     return lock_active_is_taken(a->spool);
@@ -278,9 +284,10 @@ static int adopt_original(const struct adoption *a, const char *file)
         adopter *adopt;
     } kinds[] = {{".gz", adopt_rows},
                  {".gz" WRITER_BAD_SUFFIX, adopt_refused},
-                 {".gz" WRITER_PART_SUFFIX, remove_part}};
+                 {".gz" WRITER_PART_SUFFIX, remove_part},
+                 {".gz" WRITER_LANDING_SUFFIX, adopt_landing}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (file[0] != '.' && has_suffix(file, kinds[i].suffix) && !is_to_be_left(a, file))
+        if (file[0] != '.' && has_suffix(file, kinds[i].suffix) && !is_to_be_left(a, file, kinds[i].adopt))
             return adopt_file(a, file, kinds[i].adopt);
     return 0;
 }

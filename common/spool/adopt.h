@@ -3,9 +3,13 @@
  * For each file of active/ that nobody has locked (INTERNALS.md has the crash table):
  *     whole, or with a torn tail   the tail is cut off; to sealed/
  *     damaged elsewhere            its valid members go to sealed/ under the same name, the original to
- * quarantine/ no rows                      removed refused rows (.bad)          to quarantine/ half a body
- * (.part)          removed: it was never answered cannot be opened or read     left where it is, and logged:
- * the next start tries again
+ *                                  quarantine/
+ *     no rows                      removed
+ *     refused rows (.bad)          to quarantine/
+ *     half a body (.part)          removed: it was never answered
+ *     what peers sent (.land)      only with takes_landings: cut behind its last commit marker (marker.h); to
+ *                                  upload/, or, damaged, one of the first kind; without any marker removed
+ *     cannot be opened or read     left where it is, and logged: the next start tries again
  *
  * Any number of processes may adopt at the same time, beside any number of writers: the lock decides. A
  * process that is killed at any point leaves what the next adoption finishes. While a receiver daemon has the
@@ -16,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/segment/marker.h"
 #include "common/spool/spool.h"
 
 struct adopt_result {
@@ -29,8 +34,9 @@ struct adopt_result {
 };
 
 struct adopt_options {
-    bool durable; /* --sync is not never: what gets sealed is durable */
-    bool guarded; /* copies need room from diskguard */
+    bool durable;        /* --sync is not never: what gets sealed is durable */
+    bool guarded;        /* copies need room from diskguard */
+    bool takes_landings; /* peerd's, after it has remembered what is in them (landings_read) */
 
     /* We have the lock of active/; is_own (NULL: none is) tells of a file there whether it is one of ours
      * that is only parked. */
@@ -44,5 +50,10 @@ struct adopt_options {
  * milliseconds for diskguard). */
 NODISCARD int adopt_orphans(struct spool *spool, const struct adopt_options *options,
                             struct adopt_result *result, struct err *err);
+
+/* Visit the commit markers of all landing segments whose writers died. With `durable` only what is on disk is
+ * seen. Ends at the first that cannot be read: nothing may be concluded then. */
+NODISCARD int landings_read(const struct spool *spool, bool durable, marker_visit *visit, void *arg,
+                            struct err *err);
 
 #endif

@@ -26,6 +26,12 @@ struct orphan {
 /* It stays where it is, for the next start: counted and logged. Returns 0. */
 int adopt_leave(const struct adoption *a, const char *file, int rc, const char *operation);
 
+/* Remove a file that holds nothing that anyone counts on. Returns 0. */
+int adopt_remove(const struct adoption *a, const char *file, const char *reason);
+
+/* A landing segment: what is behind its last commit marker goes, the rest to upload/. */
+NODISCARD int adopt_landing(const struct adoption *a, struct orphan *orphan);
+
 /* Put it into quarantine; `why` is taken. What fails is left. Returns 0. */
 int adopt_quarantine(const struct adoption *a, const char *file, json_t *take_why);
 

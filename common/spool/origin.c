@@ -107,7 +107,7 @@ void origin_file_name(const struct segment_origin *origin, uint64_t id, char fil
         abort(); /* origin_init() built one of the same length */
 }
 
-int origin_encode_head(const struct segment_origin *origin, uint64_t id, uint8_t *out, size_t *out_bytes)
+int origin_write_head(const struct segment_origin *origin, uint64_t id, char *out, size_t *out_bytes)
 {
     const struct segment_head head = {.db = origin->db,
                                       .table = origin->table,
@@ -115,12 +115,25 @@ int origin_encode_head(const struct segment_origin *origin, uint64_t id, uint8_t
                                       .schema = origin->schema,
                                       .id = id,
                                       .instance = origin->instance};
+    if (segment_head_write(&head, out, MEMBER_HEAD_JSON_MAX, out_bytes) != SEGMENT_HEAD_OK)
+        return -EINVAL;
+    if (!origin->extra)
+        return 0;
+    size_t room = MEMBER_HEAD_JSON_MAX - *out_bytes;
+    int more = snprintf(out + *out_bytes - 1, room, ",%s}", origin->extra);
+    if (more < 0 || (size_t)more >= room)
+        return -EINVAL;
+    *out_bytes += (size_t)more - 1;
+    return 0;
+}
+
+int origin_encode_head(const struct segment_origin *origin, uint64_t id, uint8_t *out, size_t *out_bytes)
+{
     char *json = malloc(MEMBER_HEAD_JSON_MAX);
     size_t json_bytes;
     if (!json)
         return -ENOMEM;
-    int rc =
-        segment_head_write(&head, json, MEMBER_HEAD_JSON_MAX, &json_bytes) == SEGMENT_HEAD_OK ? 0 : -EINVAL;
+    int rc = origin_write_head(origin, id, json, &json_bytes);
     if (rc == 0)
         rc = member_encode_head(json, json_bytes, (uint32_t)(wall_now_ms() / 1000), out, ORIGIN_HEAD_MAX,
                                 out_bytes);

@@ -24,6 +24,7 @@ struct segment_origin {
     bool has_schema;
     uint64_t schema_hash;
     enum segment_format format;
+    const char *extra; /* further members of the head's JSON object ("a":1,"b":2), the caller's; NULL: none */
 };
 
 /* Check all of it. `schema` may be NULL or "". db, table and instance must outlive the struct.
@@ -35,6 +36,10 @@ void origin_fini(struct segment_origin *origin);
 
 /* The file name of the segment with this id. Cannot fail after origin_init(). */
 void origin_file_name(const struct segment_origin *origin, uint64_t id, char file[static SPOOL_NAME_BYTES]);
+
+/* Write the head's JSON, an object, to `out` (room: MEMBER_HEAD_JSON_MAX). 0, -EINVAL or -ENOMEM. */
+NODISCARD int origin_write_head(const struct segment_origin *origin, uint64_t id, char *out,
+                                size_t *out_bytes);
 
 /* Write the head member of the segment with this id to `out` (room: ORIGIN_HEAD_MAX bytes). 0 or -EINVAL. */
 enum { ORIGIN_HEAD_MAX = MEMBER_HEADER_MAX + MEMBER_TAIL_BYTES };

@@ -24,7 +24,8 @@ const char *writer_active_name(const struct writer *w, char name[static SPOOL_NA
     static const char *const suffixes[] = {[WRITER_ROWS] = "",
                                            [WRITER_REFUSED] = WRITER_BAD_SUFFIX,
                                            [WRITER_BODY] = WRITER_PART_SUFFIX,
-                                           [WRITER_BODY_REFUSED] = WRITER_PART_SUFFIX};
+                                           [WRITER_BODY_REFUSED] = WRITER_PART_SUFFIX,
+                                           [WRITER_LANDING] = WRITER_LANDING_SUFFIX};
     snprintf(name, SPOOL_NAME_BYTES, "%.*s%s", ORIGIN_FILE_MAX, w->file, suffixes[w->fate]);
     return name;
 }

@@ -35,6 +35,7 @@ enum writer_fate {
     WRITER_BODY,    /* all of it or nothing: sealing moves it to sealed/; until then it is rubbish, and an
                        adopter removes it */
     WRITER_BODY_REFUSED, /* likewise, to quarantine/ with a .why */
+    WRITER_LANDING, /* what peers sent, each transfer ended by a commit marker: sealing moves it to upload/ */
 };
 
 enum {
@@ -44,6 +45,7 @@ enum {
 
 #define WRITER_BAD_SUFFIX ".bad"
 #define WRITER_PART_SUFFIX ".part"
+#define WRITER_LANDING_SUFFIX ".land"
 
 /* What the appended members hold. */
 struct writer_counts {
@@ -135,7 +137,8 @@ NODISCARD int writer_seal(struct writer *w, bool durable, json_t *why, struct er
 
 /* Close the file and remember it; its lock is gone, too. What was appended must be durable where durability
  * is promised at all (a write-back that fails while nobody has the file open is reported to nobody). -EBUSY:
- * it has a torn end or failed, and stays open. WRITER_BODY... are not parked: they are known by their lock.
+ * it has a torn end or failed, and stays open. WRITER_BODY... and WRITER_LANDING are not parked: they are
+ * known by their lock.
  */
 NODISCARD int writer_park(struct writer *w);
 

@@ -31,7 +31,9 @@ NODISCARD int writer_move_sealed(struct writer *w, json_t *why, bool durable, st
 
 static inline enum spool_queue writer_goal(const struct writer *w)
 {
-    return writer_is_refused(w->fate) ? QUEUE_QUARANTINE : QUEUE_SEALED;
+    if (writer_is_refused(w->fate))
+        return QUEUE_QUARANTINE;
+    return w->fate == WRITER_LANDING ? QUEUE_UPLOAD : QUEUE_SEALED;
 }
 
 #endif

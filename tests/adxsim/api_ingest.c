@@ -74,6 +74,20 @@ static int stream_into(const struct sim *sim, const char *database, const char *
     return rc;
 }
 
+static int check_arguments(const struct sim *sim, const struct request *request, const char *format,
+                           struct sim_error *error)
+{
+    char *source = http_argument(request, "sourceKind");
+    bool body = !source || strcasecmp(source, "stream") == 0;
+
+    free(source);
+    if (!settings_get(sim->settings, SETTING_STREAMING))
+        return error_set(error, ERROR_STREAMING_OFF, "Streaming ingestion is not enabled on this cluster");
+    if (!format || !*format)
+        return error_set(error, ERROR_BAD_REQUEST, "The query argument streamFormat is missing");
+    return body ? 0 : error_set(error, ERROR_BAD_REQUEST, "adxsim streams what the body holds, from no blob");
+}
+
 static int stream(const struct sim *sim, const struct request *request, const char *database,
                   const char *table, struct sim_error *error)
 {
@@ -83,12 +97,9 @@ static int stream(const struct sim *sim, const struct request *request, const ch
     int rc;
 
     buf_init(&room, INGEST_RAW_MAX);
-    if (!settings_get(sim->settings, SETTING_STREAMING))
-        rc = error_set(error, ERROR_STREAMING_OFF, "Streaming ingestion is not enabled on this cluster");
-    else
-        rc = format && *format
-                 ? unpack(request, &room, &raw, error)
-                 : error_set(error, ERROR_BAD_REQUEST, "The query argument streamFormat is missing");
+    rc = check_arguments(sim, request, format, error);
+    if (rc == 0)
+        rc = unpack(request, &room, &raw, error);
     if (rc == 0) {
         const struct ingest ingest = {.kind = "streaming",
                                       .format = format,

@@ -11,6 +11,10 @@ fuzz_conf_src    := $(fuzz_base) $(wildcard common/conf/*.c)
 fuzz_message_src := $(fuzz_base) $(fuzz_segment_src) common/control/message.c common/control/lease_message.c
 fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/plan.c
 
+fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/peer_state.c peerd/peer_state_json.c
+fuzz_dns_src     := peerd/dns_answer.c
+fuzz_dns_LIBS    := -lresolv
+
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 define fuzz_rules

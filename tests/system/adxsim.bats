@@ -330,6 +330,8 @@ EOF
     sim_is 400 BadRequest_InvalidCompression
     echo a | sim_ingest '%zz' streamFormat=csv
     sim_is 400 General_BadRequest
+    echo '{"sourceUri":"http://x"}' | sim_ingest T 'streamFormat=csv&sourceKind=uri'
+    sim_is 400 General_BadRequest
     echo a | sim_ingest T/more streamFormat=csv
     sim_is 400 General_BadRequest
     [ "$(sim_rows T)" = 0 ]

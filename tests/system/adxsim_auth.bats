@@ -37,8 +37,8 @@ login() {
 
 # refuses STATUS ERROR
 refuses() {
-    [ "$status" = "$1" ] && jq -e --arg error "$2" '.error == $error and (.error_description | length > 9)' <<<"$output" ||
-        { echo "not $1 $2: $status $output" >&2; return 1; }
+    [ "$status" = "$1" ] || { echo "status $status: $output" >&2; return 1; }
+    jq -e --arg error "$2" '.error == $error and (.error_description | length > 9)' <<<"$output"
 }
 
 # managed PATH-AND-QUERY [CURL-OPTION]...

@@ -525,3 +525,25 @@ is_physically_full() {
     chattr -i "$SPOOL/state"
     wait_until 10 is '.ready and .write_error == null and .pressure == "ok"'
 }
+
+@test "a peer that leaves in the middle of its handshake makes neither socket deaf for long" {
+    guard 64M
+    for kind in ctl evt; do
+        python3 -c 'import socket, sys
+for _ in range(50):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.close()' "$SPOOL/run/diskguard.$kind"
+    done
+    wait_until 20 ask '{"v":1,"op":"status"}'
+    seq 1 1000 | walwriter --spool "$SPOOL" --db D --table T
+    [ "$(spillway --spool "$SPOOL" cat D/T | wc -l)" -eq 1000 ]
+    start events spillway --spool "$SPOOL" events
+    local n=0
+    pressure_is_told() { # each turn takes the spool across the line once more
+        n=$((n + 1))
+        if ((n % 2)); then blob "quarantine/D/x" $((62 * MIB)); else rm "$SPOOL/quarantine/D/x"; fi
+        grep -q '"type":"pressure' "$T/events.log"
+    }
+    wait_until 20 pressure_is_told
+}

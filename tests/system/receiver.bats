@@ -179,6 +179,67 @@ all_rows() { { rows active; rows sealed; } 2>/dev/null; }
     rows sealed | cmp - in
 }
 
+@test "TLS: 1.2 and 1.3, nothing older; plain HTTP at its port is no request; reload exchanges certificate, key and CA" {
+    cd "$T"
+    make_ca() { # NAME: an authority, and a certificate of its for a server and for a client
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1-ca.key" -out "$1-ca.pem" -subj "/CN=$1-ca" -days 2 2>/dev/null
+        for who in server client; do
+            openssl req -newkey rsa:2048 -nodes -keyout "$1-$who.key" -out x.csr -subj "/CN=$1-$who" 2>/dev/null
+            openssl x509 -req -in x.csr -CA "$1-ca.pem" -CAkey "$1-ca.key" -CAcreateserial -out "$1-$who.pem" -days 2 \
+                -extfile <(echo subjectAltName=IP:127.0.0.1) 2>/dev/null
+        done
+    }
+    use() { cp "$1-server.pem" cert.pem; cp "$1-server.key" key.pem; cp "$1-ca.pem" ca.pem; }
+    try() { # CA CLIENT: the status
+        echo 1 | post 'D/T?format=csv' --cacert "$1-ca.pem" --cert "$2-client.pem" --key "$2-client.key"
+    }
+    make_ca old; make_ca new; use old
+    receive --no-guard --tls-cert cert.pem --tls-key key.pem --tls-ca ca.pem
+    local port=${URL##*:}
+    URL=https${URL#http}
+    [ "$(try old old)" = 200 ]
+    [ "$(try old new)" = 401 ]
+    [ "$(try new old)" = 000 ]
+    run curl -s "http://127.0.0.1:$port/healthz"
+    [ "$status" -ne 0 ]
+    hello() { openssl s_client -connect "127.0.0.1:$port" "$@" </dev/null 2>&1; }
+    hello -tls1_2 | grep -q 'Protocol *: TLSv1.2'
+    hello -tls1_3 | grep -q 'New, TLSv1.3'
+    run ! grep -q 'Cipher is [^(]' <(hello -tls1_1 -cipher 'ALL:@SECLEVEL=0')
+    # A connection that was there before goes on, but its certificate is no longer good.
+    mkfifo go
+    cat >kept.py <<'PY'
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile="old-ca.pem")
+context.load_cert_chain("old-client.pem", "old-client.key")
+connection = http.client.HTTPSConnection("127.0.0.1", int(sys.argv[1]), context=context)
+def ask():
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    answer.read()
+    print("status", answer.status, flush=True)
+ask()
+open(sys.argv[2]).read()
+ask()
+PY
+    start kept python3 kept.py "$port" go
+    wait_until 10 grep -q 'status 200' kept.log
+    use new
+    kill -HUP "$(pid_of rcv)"
+    wait_until 10 eval '[ "$(try new new)" = 200 ]'
+    [ "$(try old old)" = 000 ]
+    echo >go
+    wait_until 10 grep -q 'status 401' kept.log
+    # What cannot be read changes nothing.
+    cp old-server.key key.pem
+    kill -HUP "$(pid_of rcv)"
+    wait_until 10 grep -q 'error not-reloaded.*tls-key' rcv.log
+    [ "$(try new new)" = 200 ]
+    for _ in {1..20}; do kill -HUP "$(pid_of rcv)"; use old; kill -HUP "$(pid_of rcv)"; use new; done
+    wait_until 10 eval 'kill -HUP "$(pid_of rcv)"; [ "$(try new new)" = 200 ]'
+    stop rcv
+}
+
 @test "over a Unix socket; a dead one in the way is replaced, a living one is not" {
     start rcv walwriter --spool "$SPOOL" --http "unix:$T/in.sock" --no-guard --log-timestamps no
     wait_until 10 grep -q 'info started' "$T/rcv.log"

@@ -5,28 +5,10 @@
 bats_require_minimum_version 1.5.0
 load lib
 load adxsim
+load uploader
 
 setup() { spillway_setup; }
 teardown() { stop_all; }
-
-SCHEMA='n:long,s:string'
-
-# write TABLE [WALWRITER-OPTION]... < rows: one more run of walwriter into sealed/
-write() {
-    local table=$1
-    shift
-    walwriter --spool "$SPOOL" --db "${DB:-D}" --table "$table" --no-guard --log-level error "$@"
-}
-
-numbers() { seq "$1" "$2" | sed 's/.*/&,row &/'; }
-
-# up [OPTION]...: one run over sealed/ with quick retries
-up() { uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms "$@"; }
-
-# start_up [OPTION]...: the same as a daemon
-start_up() {
-    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms "$@"
-}
 
 # is_one_member FILE: a gzip file of exactly one member
 is_one_member() {
@@ -38,35 +20,6 @@ d.decompress(data)
 assert d.eof and d.unused_data == b"", len(d.unused_data)
 PYTHON
 }
-
-out_rows() { find "$T/out/D/$1" -name '*.gz' 2>/dev/null | sort | xargs -r zcat; }
-
-# nothing_left: the queue and batch/ hold no file (an empty folder may stay)
-nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/upload" "$SPOOL/batch" -type f)" ]; }
-
-ask() { python3 - "$SPOOL" "$1" <<'PYTHON'
-import json, os, socket, struct, sys
-# nng's req/rep over IPC by hand: handshake, then 1, 64-bit length, request id, body
-s = socket.socket(socket.AF_UNIX); s.settimeout(5)
-s.connect(sys.argv[1] + "/run/uploader.ctl")
-s.sendall(b"\0SP\0\0\x30\0\0")
-s.recv(8)
-body = struct.pack(">I", 0x80000001) + json.dumps({"v": 1, **json.loads(sys.argv[2])}).encode()
-s.sendall(b"\1" + struct.pack(">Q", len(body)) + body)
-def take(n):
-    data = b""
-    while len(data) < n:
-        part = s.recv(n - len(data))
-        if not part: sys.exit("closed")
-        data += part
-    return data
-n = struct.unpack(">Q", take(9)[1:])[0]
-print(take(n)[4:].decode())
-PYTHON
-}
-
-status_of() { ask '{"op":"status"}' | jq -r ".databases.D.$1"; }
-status_is() { [ "$(status_of "$1")" = "$2" ]; }
 
 # --- usage ---
 
@@ -413,8 +366,7 @@ crash_at() {
     numbers 1 5 | DB=Dead write A --schema "$SCHEMA"
     numbers 1 5 | write A --schema "$SCHEMA"
     start_up --database Dead=http://127.0.0.1:1 --database D="$SIM" --uploads 1
-    dead_is_down() { ask '{"op":"status"}' | jq -e '.databases.Dead.health == "down"'; }
-    wait_until 10 dead_is_down
+    wait_until 10 status_is health down Dead
     for i in 1 2 3 4 5; do
         numbers "$i" "$i" | DB=Dead write "A$i" --schema "$SCHEMA"
         numbers "$i" "$i" | write "A$i" --schema "$SCHEMA"

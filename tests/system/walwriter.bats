@@ -176,6 +176,43 @@ fcntl.ioctl(fd, termios.FIONREAD, n); sys.exit(n[0] != 0)' "$T/pipe"; }
     segments sealed | xargs head -c 400 | grep -qa '"table":"Cpu"'
 }
 
+# With the n-th open failing, and all that follow: whole files stay, in active/ or sealed; nothing is deleted, nothing set aside.
+cannot_open() { # ERRNO STICKY COMMAND...
+    local errno=$1 sticky=$2 n=0
+    shift 2
+    while :; do
+        n=$((n + 1))
+        rm -rf "$SPOOL" "$T/struck"
+        cp -a "$T/template" "$SPOOL"
+        env LD_PRELOAD="$REPO/${BUILD:-build}/tests/shim.so" TORT_ROOT="$SPOOL" TORT_KIND=open,read TORT_N="$n" TORT_ACTION="$errno" \
+            ${sticky:+TORT_STICKY=1} TORT_REPORT="$T/struck" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@" </dev/null >"$T/log" 2>&1 || :
+        [ -z "$(find "$SPOOL/quarantine" -type f)" ] || { cat "$T/log"; false; }
+        { rows active; rows sealed; rows upload; } | sort | cmp - "$T/before" || { echo "$errno $n $*"; cat "$T/log"; false; }
+        [ -e "$T/struck" ] || break
+    done
+    [ "$n" -gt 5 ]
+}
+
+@test "EMFILE, EACCES, EIO: what cannot be opened or read at start is left where it is, neither deleted nor quarantined" {
+    [ -e "$REPO/${BUILD:-build}/tests/shim.so" ] || skip "not built: make tests"
+    seq -f '%.0f,sealed' 1 500 | wal --table Sealed 2>/dev/null
+    orphan 3 2000
+    cp "$(segments active)" "$T/one"
+    seq -f '%.0f,whole' 1 100 | SPILLWAY_CRASH_AT=append:after-write wal --table Whole 2>/dev/null || :
+    cp "$T/one" "$SPOOL/active/Metrics/Cpu,-,0000000000000001.csv.gz"
+    tail -c 50 "$T/one" >>"$SPOOL/active/Metrics/Cpu,-,0000000000000001.csv.gz" # a torn tail
+    [ "$(count active) $(count sealed)" = "2 2" ]
+    { rows active 2>/dev/null || :; rows sealed; } | sort >"$T/before"
+    rm -rf "$SPOOL/run"
+    cp -a "$SPOOL" "$T/template"
+    for errno in EMFILE EACCES EIO; do
+        for sticky in '' 1; do
+            cannot_open "$errno" "$sticky" walwriter --spool "$SPOOL" --db D --table T --no-guard
+            cannot_open "$errno" "$sticky" peerd --spool "$SPOOL" --no-guard --once --name t
+        done
+    done
+}
+
 @test "a locked file is left to its writer" {
     orphan 2 2000
     exec 8<"$(segments active)"

@@ -7,7 +7,7 @@ import tempfile
 
 from oracle import Expected
 from power import Disk, shell
-from rig import Daemon, Failure, must, run, wait_until, walwriter_args
+from rig import Daemon, Failure, must, post, run, wait_until, walwriter_args
 from scenes import copy_spool, template, uploader_args
 
 GUARD = ("--max-disk-usage", "64M", "--min-free", "5%", "--scan-interval", "20ms")
@@ -73,6 +73,7 @@ class Case:
         os.mkdir(self.out)
         self.daemons = []
         self.expected = {}
+        self.repeatable = set()  # (writer, seq) of requests without a clear answer
 
     def args(self, *more):
         args = walwriter_args(self.spool, "T", "--block-bytes", "4K", "--segment-bytes", "16K" if self.what == "bytes" else "4K", *more)
@@ -99,7 +100,7 @@ class Case:
         judge = self.rig.judge()
         judge.take_spool(self.spool)
         judge.take_dir(self.out)
-        judge.judge(self.expected)
+        judge.judge(self.expected, lambda writer, seq: (writer, seq) in self.repeatable)
         return judge
 
     # --- what is tried ---
@@ -144,6 +145,54 @@ class Case:
             raise Failure(f"exit {code}\n" + writer.tail())
         self.expected["full"] = Expected(self.count, self.count, True)
         return waited
+
+    def start_receiver(self, path):
+        """walwriter --http, or None when it cannot start for want of room: then it says so."""
+        flags = ("--http", "unix:" + path, "--sync", "always", "--block-bytes", "4K",
+                 "--segment-bytes", "16K" if self.what == "bytes" else "4K", *(() if self.guarded else ("--no-guard",)))
+        daemon = self.start("walwriter", *flags)
+        wait_until("it answers or ends", lambda: not daemon.is_running() or (os.path.exists(path) and b" started " in daemon.text()))
+        if daemon.is_running():
+            return daemon
+        if daemon.child.returncode not in (75, 100, 111):
+            raise Failure(f"exit {daemon.child.returncode}\n" + daemon.tail())
+        return None
+
+    def give(self, path, seq, a_request):
+        """One request. True when it was taken. After 503, and without an answer, its rows may be there."""
+        status = post(path, "T", self.rig.rows.text("full", seq, seq + a_request))
+        if status not in (200, 429, 503, 0):
+            raise Failure(f"status {status}")
+        if status in (503, 0):
+            self.repeatable.update(("full", s) for s in range(seq, seq + a_request))
+        return status == 200
+
+    def receive(self):
+        """walwriter --http: what there is no room for is refused, and taken when there is room again, by the same process."""
+        must("walwriter", *walwriter_args(self.spool))  # make the spool
+        self.guard()
+        ballast = Ballast(self.disk, self.what, self.left)
+        path, a_request, seq, refused = os.path.join(self.top, "http"), 50, 0, False
+        receiver = self.start_receiver(path)
+        while receiver and not refused and seq < self.count:
+            refused = not self.give(path, seq, a_request)
+            seq += 0 if refused else a_request
+        self.expected["full"] = Expected(self.count, seq)
+        if receiver and not receiver.is_running():
+            raise Failure("it ended:\n" + receiver.tail())
+        ballast.drop()
+        if not receiver:
+            refused = True
+            receiver = self.start_receiver(path)
+            if not receiver:
+                raise Failure("with room it does not start")
+        while seq < self.count:
+            wait_until(f"row {seq} is taken again", lambda: self.give(path, seq, a_request))
+            seq += a_request
+            self.expected["full"] = Expected(self.count, seq)
+        if receiver.stop() != 0:
+            raise Failure("it does not end well:\n" + receiver.tail())
+        return refused
 
     def upload(self):
         """The uploader on a disk that is full."""
@@ -208,7 +257,7 @@ class Case:
                        for _, _, names in os.walk(os.path.join(self.spool, queue)) for name in names)
 
 
-PROGRAM = {"fail": "walwriter", "block": "walwriter", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir"}
+PROGRAM = {"fail": "walwriter", "block": "walwriter", "receive": "walwriter", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir"}
 
 
 def case_name(kind, what, guarded, flow, left):
@@ -237,8 +286,11 @@ def plans(thin=1):
                 yield kind, what, False, "adopt", left
             for left in range(0, 40, 4 * thin):
                 yield kind, what, False, "block", left
+            for left in range(0, 40, 2 * thin):
+                yield kind, what, False, "receive", left
             for left in range(20, 60, 10 * thin):
                 yield kind, what, True, "fail", left
+                yield kind, what, True, "receive", left
                 yield kind, what, True, "block", left
             for left in (120, 200)[: 1 if thin > 1 else 2]:
                 yield kind, what, False, "pipeline", left // 2

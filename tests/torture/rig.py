@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -105,7 +106,8 @@ def fault(kind, n, action, roots, sticky=False, report=None):
 
 def sealed_rows(err, table=None):
     """Rows that walwriter's log says it sealed: with --sync seal and more that is its word that they are durable."""
-    return sum(int(n) for n in re.findall(rb"\bsealed (?:[^\n]*) rows=(\d+)", err))
+    file = rb"[^\n]*" if table is None else rb"[^\n]* file=" + table.encode() + rb",[^\n]*"
+    return sum(int(n) for n in re.findall(rb"\bsealed" + file + rb" rows=(\d+)", err))
 
 
 def wait_until(what, condition, seconds=20):
@@ -284,6 +286,23 @@ class Rig:
         total = [sum(l[k] for l in self.table.values()) for k in ("faults", "runs", "rows", "lost", "twice", "failed")]
         print(f"{'all':<12} {'':<20} {total[0]:>7} {total[1]:>7} {total[2]:>13} {total[3]:>6} {total[4]:>6}  " + ("ok" if not total[5] else f"{total[5]} FAILED"))
         print(f"seed {self.seed}")
+
+
+def post(path, table, text, schema=SCHEMA):
+    """Rows to a walwriter --http at a Unix socket. The status; 0 without an answer (then the rows may be there, or not)."""
+    answer = b""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(DEADLINE)
+            connection.connect(path)
+            connection.sendall(b"POST /ingest/D/%s?format=csv&schema=%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                               % (table.encode(), schema.encode(), len(text)) + text)
+            while data := connection.recv(4096):
+                answer += data
+    except OSError:
+        pass
+    words = answer.split(b" ", 2)
+    return int(words[1]) if len(words) > 2 and words[1].isdigit() else 0
 
 
 def walwriter_args(spool, table="T", *more):

@@ -5,14 +5,14 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from oracle import TOO_LONG, Expected, Judge, members, read, segment_text
-from rig import (DEADLINE, SCHEMA, Daemon, Failure, Result, argv_of, check_end, environment, fault, must, run, sealed_rows, wait_until,
-                 walwriter_args)
+from rig import (DEADLINE, Daemon, Failure, Result, argv_of, backtrace, check_end, environment, fault, must, post, run, sealed_rows,
+                 wait_until, walwriter_args)
 
 SMALL = ("--block-bytes", "4K", "--segment-bytes", "8K")
 
@@ -229,6 +229,9 @@ class Scene:
         """Look at what the faulty run says of itself."""
         self.check_end(result)
 
+    def after_cut(self, result):
+        """After after(), when the fault was a power cut."""
+
     def judge(self):
         judge = self.rig.judge()
         self.gather(judge)
@@ -260,6 +263,14 @@ class Walwriter(Scene):
             self.expected[self.writer] = Expected(self.count, said["rows"], True)
             self.rest = said["rows"]
 
+    def after_cut(self, result):
+        """After a power cut only what was promised to be durable is acknowledged."""
+        if result.code == -9:
+            self.expected[self.writer] = Expected(self.count, 0 if self.sync == "never" else sealed_rows(result.err))
+        if self.sync == "never":  # adopted and sealed without a sync: a prefix of each is all that is promised
+            for want in self.expected.values():
+                want.exact = False
+
     def finish(self):
         if self.rest is not None and self.rest < self.count:  # go on from where it said that it stopped
             must("walwriter", *self.args(), stdin=self.rig.rows.text(self.writer, self.rest, self.count))
@@ -272,48 +283,76 @@ class Walwriter(Scene):
 
 
 class Receiver(Walwriter):
-    """Requests over HTTP, one after another: what was answered 200 is there, each row once; the last, unanswered one whole or not at all."""
+    """Requests over HTTP: what was answered 200 is there, each row once; the last, unanswered one whole or not at all. Several clients
+    at once, each with rows and a table of its own: they share rounds and syncs."""
 
     name, state, sync = "walwriter-http", "empty", "always"
-    a_request = 25
+    a_request, clients, count = 25, 1, 300
+    more = ()
 
-    def post(self, path, seq):
-        text = self.rig.rows.text(self.writer, seq, seq + self.a_request)
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(DEADLINE)
-            connection.connect(path)
-            connection.sendall(b"POST /ingest/D/T?format=csv&schema=%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-                               % (SCHEMA.encode(), len(text)) + text)
-            answer = b""
-            while data := connection.recv(4096):
-                answer += data
-        return answer.split(b" ", 2)[1] == b"200"
+    def feed(self, path, child, client):
+        writer = f"{self.writer}{client}"
+        acked = self.acked[client]
+        while acked < self.count and child.poll() is None:
+            if post(path, f"T{client}", self.rig.rows.text(writer, acked, acked + self.a_request)) != 200:
+                break
+            acked += self.a_request
+            self.acked[client] = acked
 
     def start(self, shim):
-        path, acked = os.path.join(self.top, "http"), 0
-        with subprocess.Popen(argv_of("walwriter", "--spool", self.spool, "--http", "unix:" + path, "--no-guard", "--sync", self.sync, *SMALL),
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(shim)) as child:
-            try:
-                end = time.monotonic() + DEADLINE
-                while not os.path.exists(path) and child.poll() is None and time.monotonic() < end:
-                    time.sleep(0.01)
-                while acked < self.count and child.poll() is None and self.post(path, acked):
-                    acked += self.a_request
-            except (OSError, IndexError):
-                pass
+        path, self.acked = os.path.join(self.rig.top, f"http.{os.path.basename(self.top)}.{id(self)}"), [0] * self.clients
+        argv = argv_of("walwriter", "--spool", self.spool, "--http", "unix:" + path, "--no-guard", "--sync", self.sync, *SMALL, *self.more)
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(shim)) as child:
+            end = time.monotonic() + DEADLINE
+            while not os.path.exists(path) and child.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+            feeders = [threading.Thread(target=self.feed, args=(path, child, i)) for i in range(self.clients)]
+            for feeder in feeders:
+                feeder.start()
+            for feeder in feeders:
+                feeder.join()
             try:
                 child.terminate()
                 out, err = child.communicate(timeout=DEADLINE)
             except subprocess.TimeoutExpired:
+                where = backtrace(child.pid)
                 child.kill()
-                raise Failure("walwriter --http hangs:\n" + Result(0, b"", child.communicate()[1]).tail()) from None
-        self.acked = acked
-        return Result(child.returncode, out, err)
+                raise Failure("walwriter --http hangs:\n" + Result(0, b"", child.communicate()[1]).tail() + "\n" + where) from None
+        if os.path.exists(path):
+            os.unlink(path)
+        result = Result(child.returncode, out, err)
+        check_end("walwriter", result)
+        return result
+
+    def expect(self, acked):
+        self.expected.update({f"{self.writer}{i}": Expected(self.count, acked[i], False) for i in range(self.clients)})
 
     def after(self, result):
         self.check_end(result)
-        self.expected[self.writer] = Expected(self.count, self.acked, False)
+        self.expect(self.acked)
         self.rest = None
+
+    def after_cut(self, result):
+        if self.sync != "always":
+            self.expect([sealed_rows(result.err, f"T{i}") if self.sync != "never" else 0 for i in range(self.clients)])
+
+
+class ReceiverMany(Receiver):
+    name, clients, count = "walwriter-http-many", 6, 150
+
+
+class ReceiverSeal(Receiver):
+    """Not durable when answered, only when sealed."""
+
+    name, sync, clients, count = "walwriter-http-seal", "seal", 4, 200
+    more = ("--segment-age", "100ms")
+
+
+class ReceiverParked(Receiver):
+    """Open files are few: segments are parked and opened again."""
+
+    name, clients, count = "walwriter-http-parked", 20, 50
+    more = ("--max-open-files", "16", "--segment-bytes", "64M")
 
 
 def walwriter_scene(sync):
@@ -372,6 +411,7 @@ class WalwriterTaken(WalwriterSlow):
         os.mkdir(self.target)
         taker = Daemon(os.path.join(self.top, "taker.log"), "uploader", "--spool", self.spool, "--queue", "sealed", "--database",
                        f"D=dir:{self.target}", "--scan-interval", "10ms", "--batch-age", "0")
+        wait_until("the uploader is up", lambda: not taker.is_running() or os.path.exists(os.path.join(self.spool, "run/uploader.ctl")))
         try:
             return super().start(shim)
         finally:
@@ -643,6 +683,8 @@ class WalwriterRewrite(Walwriter):
         return super().start({**fault("sync", self.sync_n, "EIO", self.roots), **shim})
 
 
-SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, WalwriterSlow,
-                              WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx, UploaderBlocks, UploaderConfirmed, UploaderWide,
+SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, ReceiverMany, ReceiverSeal, ReceiverParked,
+                              WalwriterSlow,
+                              WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx, UploaderBlocks, UploaderConfirmed,
+                              UploaderWide,
                               UploaderRefused, UploaderPartRefused, WalwriterRewrite]}

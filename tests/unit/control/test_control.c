@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -17,7 +19,7 @@ static char *path;
 static struct spool spool;
 static struct ctl_server *server;
 static pthread_t serving;
-static atomic_bool is_over;
+static atomic_bool is_over, is_watching;
 static atomic_uint gone, served_pid;
 static struct err err;
 
@@ -51,6 +53,8 @@ static void *serve(void *arg)
         struct pollfd source = {.fd = ctl_server_fd(server), .events = POLLIN};
         if (poll(&source, 1, 10) > 0)
             ctl_server_serve(server);
+        if (atomic_load(&is_watching))
+            ctl_server_tick(server);
     }
     return NULL;
 }
@@ -60,6 +64,7 @@ static int set_up(void **state)
     (void)state;
     path = unit_temp_dir();
     atomic_store(&is_over, false);
+    atomic_store(&is_watching, false);
     atomic_store(&gone, 0);
     return spool_open(&spool, path, "one", &err) ||
            ctl_server_open(&server, &spool, "prog", ops, count_gone, NULL, &err) ||
@@ -153,6 +158,44 @@ static void nobody_there(void **state)
     json_decref(request);
 }
 
+/* Peers that connect and are killed before they have said a word: nng's listener takes nobody after that. */
+static void leave_at_once(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    char url[SPOOL_URL_BYTES];
+    spool_socket_url(&spool, "prog", "ctl", url);
+    snprintf(name.sun_path, sizeof name.sun_path, "%.100s", url + strlen("ipc://"));
+    for (int i = 0; i < 50; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
+        close(fd);
+    }
+}
+
+static bool is_answering(int timeout_ms)
+{
+    json_t *reply, *request = message_request("echo");
+    int rc = ctl_ask_once(&spool, "prog", request, timeout_ms, &reply, &err);
+    json_decref(reply);
+    json_decref(request);
+    return rc == 0;
+}
+
+static void takes_connections_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct mono deadline = mono_after(60000);
+        bool is_back = false;
+        leave_at_once();
+        atomic_store(&is_watching, true);
+        while (!is_back && !mono_is_past(deadline))
+            is_back = is_answering(200);
+        assert_true(is_back);
+        atomic_store(&is_watching, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusals_say_why, set_up, tear_down),
         cmocka_unit_test_setup_teardown(garbage_is_answered_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(takes_connections_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

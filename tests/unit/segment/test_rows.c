@@ -95,6 +95,11 @@ static void test_equals_reference_on_random_input(void **state UNUSED)
     }
 }
 
+ROWS_AVX2 static uint64_t mask_by_avx2(const char *data)
+{
+    return rows_mask_avx2(data, '\n');
+}
+
 static void test_masks_are_equal(void **state UNUSED)
 {
     char data[ROWS_GROUP_BYTES];
@@ -109,6 +114,8 @@ static void test_masks_are_equal(void **state UNUSED)
         }
         assert_true(rows_mask_of(data, '\n') == expected);
         assert_true(rows_mask_portable(data, '\n') == expected);
+        if (ROWS_HAS_AVX2())
+            assert_true(mask_by_avx2(data) == expected);
     }
 }
 

@@ -11,18 +11,22 @@ static struct {
     struct buf rows, refused;
     uint64_t row_count, blocks, largest, bad, bad_line;
     bool is_open;
-    int fail_with; /* what sink_put returns */
+    int fail_with; /* what sink_give returns */
 } noted;
 
-int __wrap_sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err);
-int __wrap_sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err)
+int __wrap_sink_give(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err);
+int __wrap_sink_give(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, struct err *err)
 {
-    (void)sink;
     if (noted.fail_with)
         return err_set(err, noted.fail_with, "as asked");
     noted.blocks++;
     noted.row_count += rows;
     noted.largest = bytes > noted.largest ? bytes : noted.largest;
+    /* The press is real: the next block goes to another buffer. */
+    press_give(sink->press, &(struct member_block){.raw = raw, .raw_bytes = bytes, .rows = (uint32_t)rows});
+    press_wait(sink->press, true);
+    assert_non_null(press_take(sink->press));
+    press_drop(sink->press);
     return buf_put(&noted.rows, raw, bytes);
 }
 
@@ -92,7 +96,9 @@ static int feed(const struct settings *settings, const char *text, size_t bytes,
     struct intake in;
     struct refusals refusals = {0};
     struct err err;
-    assert_int_equal(intake_init(&in, settings, NULL, &refusals), 0);
+    struct sink sink = {0};
+    assert_int_equal(press_new(&sink.press, settings->block_bytes, intake_block_max(settings)), 0);
+    intake_init(&in, settings, &sink, &refusals);
     int rc = 0;
     for (size_t at = 0, n; rc == 0 && at < bytes; at += n) {
         size_t room;
@@ -104,7 +110,7 @@ static int feed(const struct settings *settings, const char *text, size_t bytes,
     }
     if (rc == 0)
         rc = intake_finish(&in, &err);
-    intake_fini(&in);
+    press_free(sink.press);
     return rc;
 }
 

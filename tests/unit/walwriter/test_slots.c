@@ -7,7 +7,7 @@
 #include "common/base/log.h"
 #include "common/segment/codec.h"
 #include "common/spool/place.h"
-#include "walwriter/auth.h"
+#include "common/http/auth.h"
 #include "walwriter/slots.h"
 
 struct fixture {

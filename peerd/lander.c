@@ -1,0 +1,290 @@
+#include <errno.h>
+
+#include "common/base/crash.h"
+#include "common/base/log.h"
+#include "common/spool/adopt.h"
+#include "peerd/lander_parts.h"
+
+enum { HOUSE_MS = 500, WAIT_MAX_MS = 1000, RECOVER_MS = 5000, BLOCK_MAX = 128 << 20 };
+
+/* --- recovery ------------------------------------------------------------------------------------------ */
+
+struct recovery {
+    struct ledger *ledger;
+    struct buf lines;
+};
+
+static int note_marker(void *arg, const struct marker *marker)
+{
+    struct recovery *recovery = arg;
+    int rc = ledger_reserve(recovery->ledger, 1);
+    if (rc == 0)
+        rc = ledger_line(&recovery->lines, marker->id, marker->digest);
+    if (rc == 0)
+        ledger_add(recovery->ledger, marker->id, marker->digest);
+    return rc;
+}
+
+static int recover(struct lander *lander, struct err *err)
+{
+    bool durable = lander->settings->sync != SYNC_NEVER;
+    struct recovery recovery = {.ledger = lander->ledger};
+    struct adopt_result result;
+    int64_t grown;
+    buf_init(&recovery.lines, BLOCK_MAX);
+    int rc = landings_read(lander->spool, durable, note_marker, &recovery, err);
+    if (rc == 0)
+        rc = ledger_write(lander->ledger, &recovery.lines, durable, &grown, err);
+    buf_fini(&recovery.lines);
+    if (rc)
+        return rc;
+    crash_point("land:after-recover");
+    const struct adopt_options options = {
+        .durable = durable, .guarded = lander->settings->is_guarded, .takes_landings = true};
+    rc = adopt_orphans(lander->spool, &options, &result, err);
+    if (rc)
+        return rc;
+    lander->recovered += result.sealed;
+    ledger_settle(lander->ledger);
+    return 0;
+}
+
+static void try_to_recover(struct lander *lander)
+{
+    struct err err;
+    if (!mono_is_past(lander->recover_at))
+        return;
+    if (recover(lander, &err) != 0) {
+        log_error("cannot-recover", log_s("cause", err.text),
+                  log_s("meaning", "which transfers are here is not known"), log_s("action", "tried again"));
+        lander->recover_at = mono_after(RECOVER_MS);
+        return;
+    }
+    lander->landings.is_recovery_due = false;
+    lander->is_ready = true;
+}
+
+/* --- time ---------------------------------------------------------------------------------------------- */
+
+static void tend_lease(void *arg, struct received_database *database)
+{
+    int64_t keep = *(const int64_t *)arg;
+    if (database->lease && mono_is_past(lease_due(database->lease, keep)))
+        lease_tick(database->lease, keep);
+}
+
+static void keep_house(struct lander *lander)
+{
+    int64_t keep = landings_keep(&lander->landings);
+    lander->house_at = mono_after(HOUSE_MS);
+    lander->has_guard = !lander->guard || ctl_client_is_connected(lander->guard);
+    received_each(lander->received, tend_lease, &keep);
+    if (lander->settings->sync == SYNC_INTERVAL && mono_is_past(lander->sync_at)) {
+        lander->sync_at = mono_after(SYNC_INTERVAL_MS);
+        landings_sync(&lander->landings, true);
+        landings_drop_failed(&lander->landings);
+    }
+}
+
+static void tick(struct lander *lander)
+{
+    pthread_mutex_lock(&lander->lock);
+    bool is_draining = lander->is_draining && !lander->first;
+    pthread_mutex_unlock(&lander->lock);
+    landings_tick(&lander->landings, is_draining);
+    if (mono_is_past(lander->house_at))
+        keep_house(lander);
+    if (lander->landings.is_recovery_due)
+        try_to_recover(lander);
+    if (lander->has_hint)
+        ctl_client_wake(lander->uploader);
+    pthread_mutex_lock(&lander->lock);
+    bool was_drained = lander->is_drained;
+    lander->is_drained = is_draining && !lander->first && lander->landings.count == 0;
+    bool is_to_wake = lander->has_hint || lander->is_drained != was_drained;
+    pthread_mutex_unlock(&lander->lock);
+    lander->has_hint = false;
+    if (is_to_wake)
+        lander->hooks->wake(lander->hooks->arg);
+}
+
+static void on_sealed(void *arg, const char *db, const struct writer *writer)
+{
+    struct lander *lander = arg;
+    (void)db, (void)writer;
+    lander->has_hint = true;
+}
+
+/* --- the thread ---------------------------------------------------------------------------------------- */
+
+static void wait_for_change(struct lander *lander)
+{
+    int64_t ms = mono_left_ms(mono_earlier(landings_due(&lander->landings), lander->house_at));
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ms = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (ms > 0)
+        pthread_cond_timedwait(&lander->changed, &lander->lock, &until);
+}
+
+static void *work(void *arg)
+{
+    struct lander *lander = arg;
+    for (;;) {
+        pthread_mutex_lock(&lander->lock);
+        if (!lander->first && !lander->is_stopping)
+            wait_for_change(lander);
+        bool is_stopping = lander->is_stopping;
+        struct landing_job *jobs = lander->first;
+        if (!is_stopping)
+            lander->first = lander->last = NULL;
+        pthread_mutex_unlock(&lander->lock);
+        if (is_stopping)
+            return NULL;
+        if (jobs)
+            round_run(lander, jobs);
+        tick(lander);
+    }
+}
+
+void lander_submit(struct lander *lander, struct landing_job *job)
+{
+    pthread_mutex_lock(&lander->lock);
+    bool is_stopping = lander->is_stopping, was_empty = !lander->first;
+    job->next = NULL;
+    if (!is_stopping && was_empty)
+        lander->first = job;
+    else if (!is_stopping)
+        lander->last->next = job;
+    if (!is_stopping)
+        lander->last = job;
+    if (!is_stopping && was_empty)
+        pthread_cond_signal(&lander->changed);
+    pthread_mutex_unlock(&lander->lock);
+    if (!is_stopping)
+        return;
+    round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
+    job->done(job);
+}
+
+static void set_flag(struct lander *lander, bool *flag)
+{
+    pthread_mutex_lock(&lander->lock);
+    *flag = true;
+    pthread_cond_signal(&lander->changed);
+    pthread_mutex_unlock(&lander->lock);
+}
+
+void lander_drain(struct lander *lander)
+{
+    set_flag(lander, &lander->is_draining);
+}
+
+bool lander_is_drained(struct lander *lander)
+{
+    pthread_mutex_lock(&lander->lock);
+    bool is_drained = lander->is_drained;
+    pthread_mutex_unlock(&lander->lock);
+    return is_drained;
+}
+
+bool lander_is_ready(struct lander *lander)
+{
+    return lander->is_ready;
+}
+
+bool lander_has_guard(struct lander *lander)
+{
+    return lander->has_guard;
+}
+
+struct lander_counts lander_counts(struct lander *lander)
+{
+    const struct landings *landings = &lander->landings;
+    return (struct lander_counts){.rounds = total_of(&lander->rounds),
+                                  .segments_sealed = total_of(&landings->segments_sealed),
+                                  .segments_failed = total_of(&landings->segments_failed),
+                                  .files_open = total_of(&landings->files_open),
+                                  .segments_recovered = total_of(&lander->recovered)};
+}
+
+/* --- start and end ------------------------------------------------------------------------------------- */
+
+static int start(struct lander *lander, struct err *err)
+{
+    int rc = landings_init(&lander->landings, lander->settings, lander->spool, lander->ledger, err);
+    lander->landings.sealed = on_sealed;
+    lander->landings.arg = lander;
+    lander->landings.is_recovery_due = true;
+    if (rc == 0 && lander->settings->is_guarded)
+        rc = ctl_client_open(&lander->guard, lander->spool, "diskguard", err);
+    if (rc == 0)
+        rc = ctl_client_open(&lander->uploader, lander->spool, "uploader", err);
+    if (rc)
+        return rc;
+    lander->has_guard = !lander->guard;
+    try_to_recover(lander);
+    rc = -pthread_create(&lander->thread, NULL, work, lander);
+    lander->has_thread = rc == 0;
+    return rc ? err_errno(err, rc, "the lander's thread") : 0;
+}
+
+int lander_new(struct lander **out, const struct landing_settings *settings, struct spool *spool,
+               struct ledger *ledger, struct received *received, const struct lander_hooks *hooks,
+               struct err *err)
+{
+    pthread_condattr_t monotonic;
+    struct lander *lander = calloc(1, sizeof *lander);
+    if (!lander)
+        return err_set(err, -ENOMEM, "out of memory");
+    lander->settings = settings;
+    lander->spool = spool;
+    lander->ledger = ledger;
+    lander->received = received;
+    lander->hooks = hooks;
+    buf_init(&lander->block, BLOCK_MAX);
+    pthread_mutex_init(&lander->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&lander->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int rc = start(lander, err);
+    if (rc) {
+        lander_free(lander);
+        return rc;
+    }
+    *out = lander;
+    return 0;
+}
+
+void lander_stop(struct lander *lander)
+{
+    if (!lander->has_thread)
+        return;
+    set_flag(lander, &lander->is_stopping);
+    pthread_join(lander->thread, NULL);
+    lander->has_thread = false;
+    for (struct landing_job *next, *job = lander->first; job; job = next) {
+        next = job->next;
+        round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
+        job->done(job);
+    }
+    lander->first = lander->last = NULL;
+}
+
+void lander_free(struct lander *lander)
+{
+    if (!lander)
+        return;
+    lander_stop(lander);
+    landings_fini(&lander->landings);
+    ctl_client_close(lander->guard);
+    ctl_client_close(lander->uploader);
+    buf_fini(&lander->block);
+    pthread_cond_destroy(&lander->changed);
+    pthread_mutex_destroy(&lander->lock);
+    free(lander);
+}

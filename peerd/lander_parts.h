@@ -1,0 +1,36 @@
+/* What lander.c and lander_round.c share; private to them. */
+#ifndef SPILLWAY_PEERD_LANDER_PARTS_H
+#define SPILLWAY_PEERD_LANDER_PARTS_H
+
+#include <pthread.h>
+
+#include "common/control/client.h"
+#include "peerd/lander.h"
+
+struct lander {
+    const struct landing_settings *settings;
+    struct spool *spool;
+    struct ledger *ledger;
+    struct received *received;
+    const struct lander_hooks *hooks;
+    struct landings landings;
+    struct ctl_client *guard, *uploader;
+    struct buf block; /* what a round appends to one segment */
+    struct mono sync_at, house_at, recover_at;
+    bool has_hint;
+    _Atomic bool is_ready, has_guard;
+    _Atomic uint64_t rounds, recovered;
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t changed;
+    struct landing_job *first, *last;
+    bool is_stopping, is_draining, is_drained;
+};
+
+/* Carry out the jobs and answer them. */
+void round_run(struct lander *lander, struct landing_job *jobs);
+
+void round_refuse(struct landing_job *job, enum land_result result, const char *why);
+
+#endif

@@ -1,0 +1,585 @@
+#include "peerd/transfer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "common/base/log.h"
+#include "common/http/head.h"
+#include "peerd/transfer_body.h"
+#include "peerd/transfer_reply.h"
+
+enum phase { NEW, LOOKING, SCRAPING, ASKING, READING, PIECE, COMMITTING, REFUSED };
+
+enum { HOPS_TEXT_MAX = 3 };
+
+struct transfer {
+    struct landing_job job; /* the first member: the lander gives it back */
+    struct scrape scrape;
+    struct receiving *receiving;
+    struct MHD_Connection *connection;
+    struct client *client;
+    struct transfer_target target;
+    struct http_head head;
+    enum phase phase;
+    bool is_counted, is_claimed;
+    bool is_full;              /* the piece is to be handed on before anything else */
+    bool is_known;             /* the id is: its body is read to be compared */
+    struct digest_value known; /* what is here under this id */
+    struct digest_value told;  /* Spillway-Digest; bytes 0: none */
+    struct ledger_claim claim;
+    struct transfer_body *body;
+    int64_t started_ns;
+    struct refusal refusal;
+};
+
+void *transfer_begin(void *arg, const char *text, struct MHD_Connection *connection)
+{
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    (void)connection;
+    if (transfer && transfer_target_init(&transfer->target, text) != 0) {
+        free(transfer);
+        return NULL;
+    }
+    if (transfer)
+        transfer->receiving = arg;
+    return transfer;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------- */
+
+static void free_transfer(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    transfer_body_free(transfer->body);
+    free(transfer->scrape.text);
+    if (transfer->is_claimed)
+        ledger_end(receiving->ledger, &transfer->claim);
+    if (transfer->is_counted)
+        total_sub(&receiving->in_flight, 1);
+    transfer_target_fini(&transfer->target);
+    free(transfer);
+}
+
+static void on_discarded(struct landing_job *job)
+{
+    free_transfer((struct transfer *)(void *)job);
+}
+
+void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
+                  enum MHD_RequestTerminationCode how)
+{
+    struct receiving *receiving = arg;
+    struct transfer *transfer = *slot;
+    (void)connection, (void)how;
+    *slot = NULL;
+    if (!transfer)
+        return;
+    clients_await_head(&receiving->server.clients, transfer->client);
+    if (!transfer->job.own) {
+        free_transfer(transfer);
+        return;
+    }
+    transfer->job.kind = LAND_DISCARD;
+    transfer->job.done = on_discarded;
+    lander_submit(receiving->lander, &transfer->job);
+}
+
+/* --- refusing ------------------------------------------------------------------------------------------ */
+
+#define refuse(transfer, status, code, ...) refusal_set(&(transfer)->refusal, status, code, __VA_ARGS__)
+
+static const char *request_id(const struct transfer *transfer)
+{
+    const char *id = http_header(transfer->connection, "X-Request-Id");
+    return id ? id : "";
+}
+
+/* In both logs by the same id: the sender's and ours. */
+static void log_refused(const struct transfer *transfer)
+{
+    const struct refusal *refusal = &transfer->refusal;
+    log_info("transfer-refused", log_n("status", refusal->status), log_s("code", refusal->code),
+             log_s("id", transfer->target.id), log_s("db", transfer->target.db),
+             log_s("from", transfer->job.marker.from), log_s("request", request_id(transfer)),
+             log_s("why", refusal->why));
+}
+
+static bool is_last(const struct transfer *transfer)
+{
+    return atomic_load(&transfer->receiving->is_draining);
+}
+
+static enum MHD_Result answer_refusal(struct transfer *transfer, bool ends)
+{
+    struct receiving *receiving = transfer->receiving;
+    clients_await_head(&receiving->server.clients, transfer->client);
+    if (transfer->refusal.status == MHD_HTTP_OK)
+        return reply_known(receiving, transfer->connection, ends || is_last(transfer));
+    if (transfer->is_counted)
+        log_refused(transfer);
+    return reply_refused(receiving, transfer->connection, &transfer->refusal, ends || is_last(transfer));
+}
+
+/* Answered by what the head says. */
+static enum MHD_Result turn_away(struct transfer *transfer)
+{
+    transfer->phase = REFUSED;
+    if (!http_head_is_small(&transfer->head) || transfer->head.is_expecting)
+        return answer_refusal(transfer, true);
+    return MHD_YES;
+}
+
+static void refuse_room(struct transfer *transfer, const char *why)
+{
+    const char *db = transfer->target.db;
+    bool is_failover = receiving_is_in_failover(transfer->receiving, db);
+    refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, is_failover ? "failover" : "full", "no room: %s", why);
+    transfer->refusal.failover = is_failover ? db : NULL;
+    if (transfer->job.key.database)
+        total_add(&transfer->job.key.database->refused, 1);
+}
+
+/* --- what the head says -------------------------------------------------------------------------------- */
+
+static bool check_sender(struct transfer *transfer)
+{
+    switch (http_server_check(&transfer->receiving->server, transfer->connection)) {
+    case AUTH_NOBODY:
+        refuse(transfer, MHD_HTTP_UNAUTHORIZED, "unauthorized",
+               "a token (Authorization: Bearer ...) or a client certificate is wanted here");
+        return false;
+    case AUTH_WRONG:
+        refuse(transfer, MHD_HTTP_FORBIDDEN, "forbidden", "this is not the token that is wanted here");
+        return false;
+    case AUTH_OK:
+        break;
+    }
+    return true;
+}
+
+static bool take_hops(struct transfer *transfer)
+{
+    const char *hops = http_header(transfer->connection, "Spillway-Hops");
+    size_t digits = hops ? strspn(hops, "0123456789") : 0;
+    if (hops && (digits == 0 || digits > HOPS_TEXT_MAX || hops[digits])) {
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request", "Spillway-Hops '%.20s': not a number", hops);
+        return false;
+    }
+    unsigned long count = hops ? strtoul(hops, NULL, 10) + 1 : 1;
+    transfer->job.key.hops = count < LANDING_HOPS_MAX ? (unsigned)count : LANDING_HOPS_MAX;
+    return true;
+}
+
+static bool take_headers(struct transfer *transfer)
+{
+    const char *from = http_header(transfer->connection, "Spillway-From");
+    const char *to = http_header(transfer->connection, "Spillway-To");
+    const char *digest = http_header(transfer->connection, "Spillway-Digest");
+    const char *encoding = http_header(transfer->connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *name = transfer->receiving->settings.name;
+    if (to && strcmp(to, name) != 0)
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "wrong-peer", "this is '%s', not '%.60s'", name, to);
+    else if (digest && (!digest_parse(digest, &transfer->told) || transfer->told.bytes == 0))
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
+               "Spillway-Digest '%.60s': <bytes>-<16 hexadecimal digits> is wanted", digest);
+    else if (from && !transfer_word_is_valid(from, TRANSFER_FROM_MAX))
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request", "Spillway-From '%.60s': not an instance's name",
+               from);
+    else if (encoding && strcasecmp(encoding, "identity") != 0)
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
+               "Content-Encoding '%.60s': a segment is sent as it is", encoding);
+    if (transfer->refusal.status || !take_hops(transfer))
+        return false;
+    snprintf(transfer->job.marker.from, sizeof transfer->job.marker.from, "%s", from ? from : "");
+    return true;
+}
+
+static bool check_target(struct transfer *transfer, const char *method)
+{
+    struct receiving *receiving = transfer->receiving;
+    const struct receive_settings *settings = &receiving->settings;
+    const struct transfer_target *target = &transfer->target;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
+        refuse(transfer, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "segments are sent by POST");
+    else if (target->kind == TARGET_BAD)
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-name", "%s", target->why);
+    else if (settings->database_count > 0 &&
+             !conf_words_have(settings->databases, settings->database_count, target->db))
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "unknown-database", "database '%.60s' is not known here",
+               target->db);
+    else if (atomic_load(&receiving->is_draining))
+        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
+               "this instance is about to leave: send to another");
+    else if (!lander_is_ready(receiving->lander))
+        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "starting",
+               "what an earlier process received is not known yet");
+    else if (transfer->head.has_length && transfer->head.length > settings->body_max_bytes)
+        refuse(transfer, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-transfer-bytes)",
+               transfer->head.length, settings->body_max_bytes);
+    else if (transfer->head.has_length && transfer->told.bytes &&
+             transfer->told.bytes != transfer->head.length)
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
+               "Spillway-Digest and Content-Length tell different sizes");
+    return transfer->refusal.status == 0;
+}
+
+static void refuse_conflict(struct transfer *transfer)
+{
+    refuse(transfer, MHD_HTTP_CONFLICT, "conflict",
+           "a transfer with id %s is here already, with other content", transfer->target.id);
+    if (transfer->job.key.database)
+        total_add(&transfer->job.key.database->conflicts, 1);
+}
+
+/* True: its body is to be read. */
+static bool check_id(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    const char *id = transfer->target.id;
+    snprintf(transfer->job.marker.id, sizeof transfer->job.marker.id, "%s", id);
+    switch (ledger_begin(receiving->ledger, id, &transfer->claim, &transfer->known)) {
+    case LEDGER_NEW:
+        transfer->is_claimed = true;
+        return true;
+    case LEDGER_BUSY:
+        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "a transfer with this id is under way");
+        return false;
+    case LEDGER_KNOWN:
+        break;
+    }
+    transfer->is_known = true;
+    if (transfer->told.bytes && digest_is_equal(transfer->told, transfer->known)) {
+        total_add(&transfer->job.key.database->known, 1);
+        refuse(transfer, MHD_HTTP_OK, "known", "this transfer is here already");
+    } else if (transfer->told.bytes && transfer->head.is_expecting) {
+        refuse_conflict(transfer);
+        log_warn("transfer-conflict", log_s("id", id), log_s("db", transfer->target.db),
+                 log_s("from", transfer->job.marker.from),
+                 log_s("meaning", "another content under an id that is here; it was not sent"));
+    }
+    return transfer->refusal.status == 0;
+}
+
+static bool check_room(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    char why[RECEIVED_WHY_BYTES];
+    if (received_has_room(&receiving->received, transfer->job.key.database, why))
+        return true;
+    refuse_room(transfer, why);
+    return false;
+}
+
+static void refuse_memory(struct transfer *transfer)
+{
+    refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
+           "bodies that are being received fill the memory that is set aside for them (receive-memory)");
+}
+
+static bool make_body(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    uint64_t expected = transfer->head.length;
+    transfer->body =
+        transfer_body_new(&transfer->target, &receiving->memory, receiving->settings.piece_bytes, expected);
+    if (!transfer->body)
+        refuse_memory(transfer);
+    return transfer->body != NULL;
+}
+
+static bool find_database(struct transfer *transfer)
+{
+    struct landing_key *key = &transfer->job.key;
+    key->database = received_get(&transfer->receiving->received, transfer->target.db);
+    key->table = transfer->target.table;
+    key->format = transfer->target.format;
+    key->schema_hash = transfer->target.schema_hash;
+    if (!key->database)
+        refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, "busy", "too many databases");
+    return key->database != NULL;
+}
+
+/* --- with the lander ----------------------------------------------------------------------------------- */
+
+static void on_done(struct landing_job *job)
+{
+    MHD_resume_connection(((struct transfer *)(void *)job)->connection);
+}
+
+/* The handler is called again when it is done. */
+static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
+{
+    struct landing_job *job = &transfer->job;
+    transfer->phase = phase;
+    job->kind = kind;
+    job->done = on_done;
+    if (transfer->body) {
+        job->key.schema = transfer->body->schema;
+        job->data = transfer->body->data;
+        job->bytes = transfer->body->fill;
+        job->counts = transfer->body->counts;
+        job->marker.digest = digest_value(&transfer->body->digest);
+    }
+    clients_rest(transfer->client);
+    MHD_suspend_connection(transfer->connection);
+    lander_submit(transfer->receiving->lander, job);
+    return MHD_YES;
+}
+
+/* What the lander said. */
+static bool is_done(struct transfer *transfer)
+{
+    const struct landing_job *job = &transfer->job;
+    if (job->result == LAND_FULL)
+        refuse_room(transfer, job->why);
+    else if (job->result == LAND_FAILED)
+        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
+    return job->result == LAND_DONE;
+}
+
+static void await_body(struct transfer *transfer)
+{
+    clients_await_body(&transfer->receiving->server.clients, transfer->client, transfer->started_ns,
+                       transfer->body->bytes);
+}
+
+static enum MHD_Result begin_reading(struct transfer *transfer)
+{
+    transfer->phase = READING;
+    transfer->started_ns = mono_now().ns;
+    await_body(transfer);
+    return MHD_YES;
+}
+
+/* A body that is small and on its way costs less than asking. */
+static enum MHD_Result begin_transfer(struct transfer *transfer, const char *method)
+{
+    const struct receiving *receiving = transfer->receiving;
+    total_add(&transfer->receiving->in_flight, 1);
+    transfer->is_counted = true;
+    if (!check_sender(transfer) || !take_headers(transfer) || !check_target(transfer, method) ||
+        !find_database(transfer) || !check_id(transfer) || !check_room(transfer) || !make_body(transfer))
+        return turn_away(transfer);
+    if (http_head_is_small(&transfer->head) && !transfer->head.is_expecting)
+        return begin_reading(transfer);
+    transfer->job.room_bytes =
+        transfer->head.has_length ? (int64_t)transfer->head.length : (int64_t)receiving->settings.piece_bytes;
+    return submit(transfer, LAND_ROOM, ASKING);
+}
+
+/* --- the other paths ----------------------------------------------------------------------------------- */
+
+static void on_scraped(struct scrape *scrape)
+{
+    struct transfer *transfer =
+        (struct transfer *)(void *)((char *)scrape - offsetof(struct transfer, scrape));
+    MHD_resume_connection(transfer->connection);
+}
+
+static enum MHD_Result look(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    switch (transfer->target.kind) {
+    case TARGET_HEALTHZ:
+        return reply_health(receiving, transfer->connection);
+    case TARGET_READYZ:
+        return reply_ready(receiving, transfer->connection);
+    case TARGET_STATE:
+        return reply_state(receiving, transfer->connection);
+    case TARGET_METRICS:
+        transfer->phase = SCRAPING;
+        transfer->scrape.done = on_scraped;
+        clients_rest(transfer->client);
+        MHD_suspend_connection(transfer->connection);
+        watch_scrape(receiving->watch, &transfer->scrape);
+        return MHD_YES;
+    case TARGET_NONE:
+    case TARGET_BAD:
+    case TARGET_TRANSFER:
+        break;
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result answer_metrics(struct transfer *transfer)
+{
+    char *text = transfer->scrape.text;
+    transfer->scrape.text = NULL;
+    clients_await_head(&transfer->receiving->server.clients, transfer->client);
+    return reply_metrics(transfer->receiving, transfer->connection, text);
+}
+
+static enum MHD_Result begin(struct transfer *transfer, const char *method)
+{
+    enum transfer_kind kind = transfer->target.kind;
+    bool is_reading = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    transfer->client = http_client(transfer->connection);
+    transfer->head = http_head_read(transfer->connection);
+    if (kind == TARGET_TRANSFER || kind == TARGET_BAD)
+        return begin_transfer(transfer, method);
+    if (kind == TARGET_NONE)
+        refuse(transfer, MHD_HTTP_NOT_FOUND, "not-found",
+               "here are /transfer, /peer/state, /healthz, /readyz, /metrics");
+    else if (!is_reading)
+        refuse(transfer, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this is read by GET");
+    else if (kind == TARGET_HEALTHZ || kind == TARGET_READYZ || check_sender(transfer))
+        transfer->phase = LOOKING;
+    return transfer->phase == LOOKING ? MHD_YES : turn_away(transfer);
+}
+
+/* --- the body ------------------------------------------------------------------------------------------ */
+
+static void refuse_body(struct transfer *transfer, enum transfer_body_status status)
+{
+    if (status == BODY_NO_MEMORY)
+        refuse_memory(transfer);
+    else
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-segment", "the body is no segment of this table: %s",
+               transfer->body->why);
+}
+
+/* Refused in the middle: what still comes of a body of known length is passed over, so that the sender hears
+ * the answer; one of unknown length may be without end. */
+static enum MHD_Result stop_reading(struct transfer *transfer, size_t *bytes)
+{
+    *bytes = 0;
+    transfer->phase = REFUSED;
+    if (transfer->head.has_length)
+        return MHD_YES;
+    log_refused(transfer);
+    reply_at_once(transfer->receiving, transfer->connection, &transfer->refusal);
+    return MHD_NO;
+}
+
+static enum MHD_Result hand_on(struct transfer *transfer)
+{
+    transfer->is_full = false;
+    return submit(transfer, LAND_PIECE, PIECE);
+}
+
+/* MHD 0.9.75 calls the handler of a suspended connection again when it took all of one chunk and another is
+ * there: so nothing is handed on in a call that took all it was given, but at the beginning of the next. */
+static enum MHD_Result read_some(struct transfer *transfer, const char *data, size_t *bytes)
+{
+    uint64_t most = transfer->receiving->settings.body_max_bytes;
+    if (transfer->is_full)
+        return hand_on(transfer);
+    enum transfer_body_status status = transfer_body_take(transfer->body, data, bytes);
+    await_body(transfer);
+    if (transfer->body->bytes > most) {
+        refuse(transfer, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+               "at most %" PRIu64 " bytes are taken (max-transfer-bytes)", most);
+        return stop_reading(transfer, bytes);
+    }
+    transfer->is_full = status == BODY_FULL;
+    if (transfer->is_full && *bytes > 0)
+        return hand_on(transfer);
+    if (status == BODY_OK || status == BODY_FULL)
+        return MHD_YES;
+    refuse_body(transfer, status);
+    return stop_reading(transfer, bytes);
+}
+
+static enum MHD_Result answer_stored(struct transfer *transfer)
+{
+    struct receiving *receiving = transfer->receiving;
+    const struct transfer_body *body = transfer->body;
+    struct received_database *database = transfer->job.key.database;
+    if (!is_done(transfer))
+        return answer_refusal(transfer, false);
+    if (transfer->job.kind == LAND_ASIDE) {
+        refuse_conflict(transfer);
+        return answer_refusal(transfer, false);
+    }
+    total_add(&database->transfers, 1);
+    total_add(&database->rows, body->rows);
+    total_add(&database->bytes, body->bytes);
+    log_info("received", log_s("id", transfer->target.id), log_s("from", transfer->job.marker.from),
+             log_s("db", transfer->target.db), log_s("table", transfer->target.table),
+             log_u("rows", body->rows), log_u("bytes", body->bytes), log_s("request", request_id(transfer)));
+    clients_await_head(&receiving->server.clients, transfer->client);
+    return reply_stored(receiving, transfer->connection, body->rows, body->bytes, is_last(transfer));
+}
+
+/* The body of an id that is here. */
+static enum MHD_Result finish_known(struct transfer *transfer, struct digest_value digest)
+{
+    if (!digest_is_equal(digest, transfer->known))
+        return submit(transfer, LAND_ASIDE, COMMITTING);
+    total_add(&transfer->job.key.database->known, 1);
+    refuse(transfer, MHD_HTTP_OK, "known", "this transfer is here already");
+    return answer_refusal(transfer, false);
+}
+
+static enum MHD_Result finish(struct transfer *transfer)
+{
+    enum transfer_body_status status = transfer_body_finish(transfer->body);
+    struct digest_value digest = digest_value(&transfer->body->digest);
+    if (status != BODY_OK) {
+        refuse_body(transfer, status);
+        return answer_refusal(transfer, false);
+    }
+    if (transfer->told.bytes && !digest_is_equal(transfer->told, digest)) {
+        refuse(transfer, MHD_HTTP_BAD_REQUEST, "digest", "the body is not the one of Spillway-Digest");
+        return answer_refusal(transfer, false);
+    }
+    if (transfer->is_known)
+        return finish_known(transfer, digest);
+    return submit(transfer, LAND_COMMIT, COMMITTING);
+}
+
+/* --- the handler --------------------------------------------------------------------------------------- */
+
+/* The piece was written. */
+static void go_on(struct transfer *transfer)
+{
+    if (!is_done(transfer)) {
+        transfer->phase = REFUSED;
+        return;
+    }
+    transfer_body_next(transfer->body);
+    transfer->phase = READING;
+    await_body(transfer);
+}
+
+static enum MHD_Result go_on_body(struct transfer *transfer, const char *data, size_t *bytes)
+{
+    if (transfer->phase == READING)
+        return *bytes > 0 ? read_some(transfer, data, bytes) : finish(transfer);
+    if (*bytes == 0)
+        return answer_refusal(transfer, false);
+    *bytes = 0;
+    return MHD_YES;
+}
+
+enum MHD_Result transfer_handle(void *arg, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data, size_t *bytes,
+                                void **slot)
+{
+    struct transfer *transfer = *slot;
+    (void)arg, (void)url, (void)version;
+    if (!transfer)
+        return MHD_NO; /* no memory */
+    transfer->connection = connection;
+    switch (transfer->phase) {
+    case NEW:
+        return begin(transfer, method);
+    case LOOKING:
+        *bytes = 0;
+        return look(transfer);
+    case SCRAPING:
+        return answer_metrics(transfer);
+    case ASKING: /* still before the body */
+        return is_done(transfer) ? begin_reading(transfer) : turn_away(transfer);
+    case COMMITTING:
+        return answer_stored(transfer);
+    case PIECE:
+        go_on(transfer);
+        break;
+    case READING:
+    case REFUSED:
+        break;
+    }
+    return go_on_body(transfer, data, bytes);
+}

@@ -1,0 +1,466 @@
+#!/usr/bin/env bats
+# The receiving side of peerd (failover.md §3): every answer, bad input, limits, and that a transfer which is sent again is stored
+# once, whatever died in between.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # eval and bash -c; bats runs each test in a subshell, sets $output, $status
+
+load lib
+
+setup() { spillway_setup; }
+teardown() { stop_all; }
+
+# receiver [FLAG...]: peerd at a port of the kernel's; URL and PORT are where it listens.
+receiver() {
+    : >>"$T/rcv.log"
+    : >"$T/rcv.log"
+    start rcv peerd --spool "$SPOOL" --name n1 --listen "${LISTEN:-127.0.0.1:0}" --log-timestamps no "$@"
+    wait_until 10 grep -q 'info started' "$T/rcv.log"
+    PORT=$(sed -n 's/.*listening.* http=[0-9.]*:\([0-9]*\) .*/\1/p' "$T/rcv.log" | tail -n 1)
+    URL=http://127.0.0.1:$PORT
+    export URL PORT
+}
+
+# segment NAME [TABLE [DB]] < rows: a segment, made by walwriter in a spool of its own, becomes $T/NAME.gz. SCHEMA: with this one.
+segment() {
+    local made
+    mkdir -p "$T/made.$1"
+    walwriter --spool "$T/made.$1" --db "${3:-D}" --table "${2:-T}" --no-guard --format "${FORMAT:-csv}" ${SCHEMA:+--schema "$SCHEMA"} 2>/dev/null
+    made=$(find "$T/made.$1/sealed" -name '*.gz')
+    cp "$made" "$T/$1.gz"
+    basename "$made" | cut -d, -f2 >"$T/$1.schema"
+}
+
+# to ID [TABLE [DB [SCHEMA]]]: the target of a transfer.
+to() { echo "/transfer?db=${3:-D}&table=${2:-T}&schema=${4:--}&format=${FORMAT:-csv}&id=$1"; }
+
+# post TARGET FILE [CURL-FLAG...]: prints the status; the answer is in $T/answer, its headers in $T/headers.
+post() {
+    local target=$1 file=$2
+    shift 2
+    curl -s -o "$T/answer" -D "$T/headers" -w '%{http_code}' -H 'Expect:' -H 'Content-Type: application/gzip' --data-binary "@$file" "$@" "$URL$target"
+}
+answer() { jq -r "$1" "$T/answer"; }
+odd() { python3 "$BATS_TEST_DIRNAME/transfer.py" "$@"; }
+ctl() { "$REPO/${BUILD:-build}/tests/ctl.zlib" "$@"; }
+land() { stop rcv; } # all that was taken is in upload/ then
+is_clean() { [ -z "$(find "$SPOOL/active" "$SPOOL/upload" "$SPOOL/quarantine" "$SPOOL/sealed" -type f)" ]; }
+
+@test "202: small ones share a segment, a large one has its own; rows as they were sent" {
+    seq 1 100 | segment a; seq 101 200 | segment b; seq 1 3000000 | segment big
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    [ "$(answer '"\(.v) \(.code) \(.rows) \(.sync)"')" = "1 stored 100 interval" ]
+    [ "$(post "$(to n0-2)" "$T/b.gz" -H 'Transfer-Encoding: chunked')" = 202 ]
+    [ "$(post "$(to n0-3)" "$T/big.gz")" = 202 ]
+    [ "$(stat -c %s "$T/big.gz")" -gt 2000000 ]
+    [ "$(post "$(to n0-4)" "$T/big.gz" -H 'Transfer-Encoding: chunked')" = 202 ]
+    cat "$T/a.gz" "$T/b.gz" >"$T/ab.gz"
+    [ "$(post "$(to n0-5)" "$T/ab.gz" -H 'Expect: 100-continue')" = 202 ]
+    land
+    [ "$(count upload) $(count active) $(find "$SPOOL" -name '*.land' | wc -l)" = "3 0 0" ]
+    rows upload | sort -n | cmp - <({ seq 1 200; seq 1 200; seq 1 3000000; seq 1 3000000; } | sort -n)
+    spillway --spool "$SPOOL" verify --deep
+    # Ours, received, by one hop; the age of the rows is in the heads of what was sent.
+    segments upload | head -n 1 | xargs python3 "$BATS_TEST_DIRNAME/members.py" >"$T/members" || true
+}
+
+@test "tables, schemas and formats have segments of their own" {
+    seq 1 10 | segment a A; seq 1 20 | SCHEMA=n:long segment b A; seq 1 30 | segment c C 'My Db'
+    printf '{"n":%d}\n' {1..40} | FORMAT=json segment d A
+    receiver --no-guard
+    [ "$(post "$(to 1 A)" "$T/a.gz")" = 202 ]
+    [ "$(post "$(to 2 A D "$(cat "$T/b.schema")")" "$T/b.gz")" = 202 ]
+    [ "$(post "$(to 3 C My%20Db)" "$T/c.gz")" = 202 ]
+    [ "$(FORMAT=json post "$(FORMAT=json to 4 A)" "$T/d.gz")" = 202 ]
+    [ "$(post "$(to 5 A)" "$T/a.gz" -H 'Spillway-Hops: 3')" = 202 ]
+    land
+    [ "$(count upload)" -eq 5 ]
+    [ "$(rows upload | wc -l)" -eq 110 ]
+}
+
+@test "200: an id that is here is not stored again, also after restarts and when it is large" {
+    seq 1 100 | segment a; seq 1 3000000 | segment big
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+    [ "$(answer .code)" = known ]
+    [ "$(post "$(to n0-2)" "$T/big.gz")" = 202 ]
+    digest=$(sed -n 's/^[^ ]* n0-2 //p' "$SPOOL/state/received")
+    [ -n "$digest" ] || { wait_until 20 grep -q n0-2 "$SPOOL/state/received"; digest=$(sed -n 's/^[^ ]* n0-2 //p' "$SPOOL/state/received"); }
+    # With its digest the body is not even asked for.
+    [ "$(post "$(to n0-2)" "$T/big.gz" -H 'Expect: 100-continue' -H "Spillway-Digest: $digest" -w '%{size_upload} %{http_code}')" = "0 200" ]
+    stop rcv KILL || :
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/big.gz")" = "200 200" ]
+    land
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/big.gz" -H 'Transfer-Encoding: chunked')" = "200 200" ]
+    land
+    [ "$(rows upload | wc -l)" -eq 3000100 ]
+}
+
+@test "409: an id with other content: kept aside with a .why, logged, small or large, with a digest or without" {
+    seq 1 100 | segment a; seq 101 200 | segment b; seq 1 2000000 | segment big
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    [ "$(post "$(to n0-1)" "$T/b.gz")" = 409 ]
+    [ "$(answer .code)" = conflict ]
+    [ "$(post "$(to n0-1)" "$T/big.gz")" = 409 ]
+    [ "$(rows quarantine | sort -n | uniq | wc -l)" -eq 2000000 ]
+    [ "$(count quarantine)" -eq 2 ]
+    for file in "$SPOOL"/quarantine/D/*.why; do [ "$(jq -r .transfer "$file")" = n0-1 ]; done
+    grep -q 'warn transfer-aside.*id=n0-1' "$T/rcv.log"
+    # A client that waits hears it before the body: nothing came, nothing is kept.
+    [ "$(post "$(to n0-1)" "$T/b.gz" -H 'Expect: 100-continue' -H 'Spillway-Digest: 7-0000000000000001' -H 'Transfer-Encoding: chunked' -w '%{size_upload} %{http_code}')" = "0 409" ]
+    [ "$(count quarantine)" -eq 2 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+    land
+    [ "$(rows upload | wc -l)" -eq 100 ]
+    spillway --spool "$SPOOL" verify --deep
+}
+
+@test "400: names, parameters, headers, unknown database; nothing is kept" {
+    seq 1 10 | segment a
+    receiver --no-guard --db D --db 'E, F'
+    bad() { # CODE TARGET [CURL-FLAG...]
+        local code=$1 target=$2
+        shift 2
+        [ "$(post "$target" "$T/a.gz" "$@")" = 400 ] || { echo "$target: not 400" >&2; return 1; }
+        [ "$(answer .code)" = "$code" ] && [ -n "$(answer .why)" ] && [ "$(answer .v)" = 1 ]
+    }
+    bad bad-name "$(to 1 'a%2Fb')"; bad bad-name "$(to 1 'a/b')"; bad bad-name "$(to 1 '..%2F..%2Fetc')"; bad bad-name "$(to 1 'a%00b')"
+    bad bad-name "$(to 1 '%zz')"; bad bad-name "$(to 1 '')"; bad bad-name "$(to 1 T '')"; bad bad-name "$(to 1 T ..%2f)"
+    bad bad-name "$(to 1 "$(printf 't%.0s' {1..300})")"; bad bad-name "$(to 1 T "$(printf 'd%.0s' {1..300})")"
+    bad bad-name "$(to 'x%2Fy')"; bad bad-name "$(to "$(printf 'i%.0s' {1..201})")"; bad bad-name "$(to '')"
+    bad bad-name "$(to 1 T D 'Z!')"; bad bad-name "$(to 1 T D zzzzzzzzzzzzzzzzzz)"; bad bad-name "$(FORMAT=tsv to 1)"
+    bad bad-name '/transfer'; bad bad-name '/transfer?db=D&table=T&format=csv'; bad bad-name "$(to 1)&id=2"; bad bad-name '/transfer?filename=D_T_x.wal'
+    bad unknown-database "$(to 1 T X)"; bad unknown-database "$(to 1 T X)" -H 'Expect: 100-continue'
+    bad wrong-peer "$(to 1)" -H 'Spillway-To: n2'; bad bad-request "$(to 1)" -H 'Spillway-Digest: 1-x'; bad bad-request "$(to 1)" -H 'Spillway-Hops: many'
+    bad bad-request "$(to 1)" -H 'Content-Encoding: gzip'; bad bad-request "$(to 1)" -H 'Spillway-From: a b'
+    bad bad-request "$(to 1)" -H 'Spillway-Digest: 7-0000000000000001'
+    bad digest "$(to 1)" -H "Spillway-Digest: $(stat -c %s "$T/a.gz")-0000000000000001"
+    is_clean
+    # What is not known is passed over: a later sender may say more. Nothing of the above has burnt the id.
+    [ "$(post "$(to 1)&more=x" "$T/a.gz" -H 'Spillway-To: n1' -H 'Spillway-From: n0')" = 202 ]
+    seq 1 10 | segment f T F
+    [ "$(post "$(to 2 T F)" "$T/f.gz")" = 202 ]
+}
+
+@test "400: gzip that is no segment, foreign heads, no rows, damage at every place; then the same id is taken" {
+    seq 1 100 | segment a; seq 1 10 | segment other U; seq 1 500000 | segment mid
+    receiver --no-guard
+    seq 1 100 | gzip >"$T/plain.gz"
+    : | segment none 2>/dev/null || :
+    damaged() { # FILE OFFSET: a copy with one byte changed
+        python3 - "$1" "$2" "$T/damaged.gz" <<'PY'
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[int(sys.argv[2])] ^= 0x40
+open(sys.argv[3], "wb").write(data)
+PY
+    }
+    bad() {
+        [ "$(post "$(to n0-1)" "$@")" = 400 ] && [ "$(answer .code)" = bad-segment ]
+    }
+    printf x >"$T/x"; : >"$T/empty"
+    bad "$T/plain.gz"; bad "$T/x"; bad "$T/other.gz"
+    bad "$T/plain.gz" -H 'Transfer-Encoding: chunked'
+    cat "$T/a.gz" "$T/other.gz" >"$T/both.gz"; bad "$T/both.gz"
+    cat "$T/a.gz" "$T/plain.gz" >"$T/both.gz"; bad "$T/both.gz"
+    head -c 1000 /dev/zero >"$T/zeros"; cat "$T/a.gz" "$T/zeros" >"$T/both.gz"; bad "$T/both.gz"
+    size=$(stat -c %s "$T/a.gz")
+    for at in 0 3 12 20 40 100 $((size / 2)) $((size - 5)) $((size - 1)); do damaged "$T/a.gz" "$at"; bad "$T/damaged.gz"; done
+    for cut in 1 45 $((size - 1)); do head -c "$cut" "$T/a.gz" >"$T/cut.gz"; bad "$T/cut.gz"; done
+    # Only a head: no rows.
+    python3 - "$T/a.gz" "$T/head.gz" <<'PY'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+open(sys.argv[2], "wb").write(data[:struct.unpack_from("<I", data, 16)[0]])
+PY
+    bad "$T/head.gz"
+    tail -c +"$(($(stat -c %s "$T/head.gz") + 1))" "$T/a.gz" >"$T/headless.gz"; bad "$T/headless.gz"
+    # The middle of one that already has a file of its own.
+    seq 1 3000000 | segment big
+    damaged "$T/big.gz" $(($(stat -c %s "$T/big.gz") * 3 / 4)); bad "$T/damaged.gz"
+    wait_until 5 is_clean
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    land
+    rows upload | cmp - <(seq 1 100)
+}
+
+@test "401, 403, health for everyone; token and TLS reload; plain HTTP at the TLS port" {
+    cd "$T"
+    seq 1 10 | segment a
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
+    for who in server other client; do
+        openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj "/CN=$who" 2>/dev/null
+        openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out $who.pem -days 2 \
+            -extfile <(echo subjectAltName=IP:127.0.0.1) 2>/dev/null
+    done
+    cp server.pem cert.pem; cp server.key key.pem
+    (umask 077; echo s3cret-token >token)
+    receiver --no-guard --token-file token --tls-cert cert.pem --tls-key key.pem --tls-ca ca.pem
+    run curl -s "http://127.0.0.1:$PORT/healthz"
+    [ "$status" -ne 0 ]
+    URL=https://127.0.0.1:$PORT
+    try() { post "$(to "$1")" a.gz --cacert ca.pem "${@:2}"; }
+    [ "$(try 1)" = 401 ]
+    grep -qi 'www-authenticate: bearer' headers
+    [ "$(try 1 -H 'Authorization: Bearer nope')" = 403 ]
+    [ "$(try 1 -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 401" ]
+    [ "$(try 1 -H 'Authorization: Bearer s3cret-token')" = 202 ]
+    [ "$(try 2 --cert client.pem --key client.key)" = 202 ]
+    for path in healthz readyz; do [ "$(curl -s --cacert ca.pem -o /dev/null -w '%{http_code}' "$URL/$path")" = 200 ]; done
+    for path in metrics peer/state; do [ "$(curl -s --cacert ca.pem -o /dev/null -w '%{http_code}' "$URL/$path")" = 401 ]; done
+    [ "$(curl -s --cacert ca.pem --cert client.pem --key client.key "$URL/peer/state" | jq -r .name)" = n1 ]
+    served() { openssl s_client -connect "127.0.0.1:$PORT" </dev/null 2>/dev/null | openssl x509 -noout -subject; }
+    [[ $(served) == *server ]]
+    cp other.pem cert.pem; cp other.key key.pem; echo another >token
+    kill -HUP "$(pid_of rcv)"
+    wait_until 10 eval '[[ $(served) == *other ]]'
+    [ "$(try 3 -H 'Authorization: Bearer another') $(try 4 -H 'Authorization: Bearer s3cret-token')" = "202 403" ]
+    run ! grep -qE 's3cret|another' rcv.log
+}
+
+@test "404, 405, 413 before the body and in the middle of a chunked one; huge declared sizes" {
+    seq 1 1000000 | segment big
+    receiver --no-guard --max-transfer-bytes 100K
+    [ "$(post /nope "$T/big.gz")" = 404 ]
+    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL$(to 1)")" = 405 ]
+    [ "$(curl -s -o "$T/answer" -w '%{http_code}' -X DELETE "$URL/peer/state")" = 405 ]
+    [ "$(post "$(to 1)" "$T/big.gz")" = 413 ]
+    [ "$(post "$(to 1)" "$T/big.gz" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 413" ]
+    [[ $(odd expect "$PORT" "$(to 1)" 18446744073709551615) == *" 413 "* ]]
+    [[ $(odd expect "$PORT" "$(to 1)" 99999999999999999999999) == *" 4"[01]* ]]
+    read -r code sent < <(odd endless "$PORT" "$(to 1)" "$T/big.gz")
+    [ "$code" = 413 ] || [ "$code" = cut ]
+    [ "$sent" -lt 200000000 ]
+    printf 'GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n' "$(head -c 100000 /dev/zero | tr '\0' y)" | odd raw "$PORT" | grep -q ' 4[0-9][0-9] '
+    wait_until 5 is_clean
+}
+
+@test "a body that stops leaves nothing; slow clients are cut off, others do not notice; limits on connections" {
+    seq 1 3000000 | segment big; seq 1 10 | segment a
+    receiver --no-guard --client-timeout 500ms --max-connections-per-address 8
+    for bytes in 0 10 30000 1500000; do odd stop "$PORT" "$(to n0-1)" "$T/big.gz" "$bytes"; done
+    start slow1 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-head "$PORT"
+    start slow2 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-body "$PORT" "$(to n0-2)"
+    [ "$(post "$(to n0-3)" "$T/a.gz")" = 202 ]
+    wait_for slow1 30; wait_for slow2 30
+    grep -q . "$T/slow1.log"; grep -q . "$T/slow2.log"
+    # Their ids are free again.
+    wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/big.gz")" = 202 ]'
+    wait_until 10 eval '[ "$(post "$(to n0-2)" "$T/a.gz")" = 202 ]'
+    land
+    [ "$(rows upload | wc -l)" -eq 3000020 ]
+    [ "$(count upload)" -eq 2 ]
+}
+
+@test "503: an id under way, and draining; what was taken is in upload/ at the end" {
+    seq 1 100 | segment a; seq 101 200 | segment b
+    receiver --no-guard
+    mkfifo "$T/go"
+    start held bash -c 'exec curl -s -o /dev/null -w "%{http_code}" -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-1)" "$T/go"
+    exec 9>"$T/go"
+    head -c 100 "$T/a.gz" >&9
+    wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]'
+    [ "$(answer .code)" = busy ]
+    grep -qi '^retry-after: 1' "$T/headers"
+    kill -TERM "$(pid_of rcv)"
+    wait_until 10 eval '[ "$(post "$(to n0-2)" "$T/b.gz")" = 503 ]'
+    [ "$(answer .code)" = draining ]
+    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL/readyz") $(answer '.reasons[0].code')" = "503 draining" ]
+    tail -c +101 "$T/a.gz" >&9
+    exec 9>&-
+    wait_for held
+    [ "$(cat "$T/held.log")" = 202 ]
+    wait_for rcv
+    rows upload | cmp - <(seq 1 100)
+}
+
+@test "no diskguard: 429 with Retry-After, not ready; a full budget: before the body; the limit holds; room again: 202" {
+    seq 1 3000000 | segment big; seq 1 100 | segment a
+    receiver
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 429 ]
+    grep -qi '^retry-after: ' "$T/headers"
+    run ! grep -qi '^spillway-failover' "$T/headers"
+    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL/readyz") $(answer '.reasons[0].code')" = "503 no-diskguard" ]
+    start guard diskguard --spool "$SPOOL" --max-disk-usage 8M --scan-interval 50ms
+    wait_until 20 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]'
+    wait_until 20 eval '[ "$(curl -s -o /dev/null -w "%{http_code}" "$URL/readyz")" = 200 ]'
+    taken=0
+    for i in {1..20}; do
+        code=$(post "$(to "big-$i")" "$T/big.gz" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')
+        [[ $code = *202 ]] && taken=$((taken + 1))
+        [[ $code = "0 429" ]] && break
+    done
+    [ "$code" = "0 429" ] && [ "$taken" -ge 1 ]
+    [ "$(du -sB1 "$SPOOL" | cut -f1)" -le $((8 << 20)) ]
+    stop rcv
+    rm "$SPOOL"/upload/D/*.gz
+    receiver
+    wait_until 30 eval '[ "$(post "$(to big-x)" "$T/big.gz")" = 202 ]'
+}
+
+@test "receive-memory: bodies beyond it are refused, and it all comes back" {
+    seq 1 100 | segment a; seq 1 3000000 | segment big
+    receiver --no-guard --receive-memory 4M
+    for i in 1 2 3 4 5; do
+        mkfifo "$T/go$i"
+        start "held$i" bash -c 'exec curl -s -o /dev/null -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to "h-$i")" "$T/go$i"
+        eval "exec {fd$i}>\"$T/go$i\""
+    done
+    for i in 1 2 3 4 5; do fd=fd$i; head -c 900000 "$T/big.gz" >&"${!fd}"; done
+    wait_until 20 grep -q 'transfer-refused.*status=429.*receive-memory' "$T/rcv.log"
+    for i in 1 2 3 4 5; do eval "exec {fd$i}>&-"; done
+    for i in 1 2 3 4 5; do wait_for "held$i" || :; done
+    wait_until 10 eval '[ "$(spillway --spool "$SPOOL" metrics | sed -n "s/^spillway_peerd_receive_memory_bytes //p")" = 0 ]'
+    [ "$(post "$(to n0-1)" "$T/big.gz")" = 202 ]
+}
+
+@test "/metrics gathers all programs; /peer/state; status; an open door is told loudly" {
+    seq 1 100 | segment a
+    LISTEN=0.0.0.0:0 receiver --no-guard
+    grep -q 'warn open-door' "$T/rcv.log"
+    [ "$(post "$(to n0-1)" "$T/a.gz" -H 'Spillway-From: n0' -H 'X-Request-Id: req-77')" = 202 ]
+    grep -q 'info received.*id=n0-1 from=n0.*request=req-77' "$T/rcv.log"
+    curl -s "$URL/metrics" >"$T/metrics"
+    grep -qx 'spillway_received_rows_total{db="D"} 100' "$T/metrics"
+    grep -qx 'spillway_peerd_answers_total{code="202"} 1' "$T/metrics"
+    grep -qx 'spillway_up{program="uploader"} 0' "$T/metrics"
+    curl -s "$URL/peer/state" >"$T/answer"
+    [ "$(answer '"\(.v) \(.name) \(.incarnation > 0) \(.databases | type)"')" = "1 n1 true object" ]
+    ctl "$SPOOL" peerd '{"op":"status"}' >"$T/answer"
+    [ "$(answer '"\(.received.databases.D.rows) \(.received.ids) \(.ready)"')" = "100 1 true" ]
+}
+
+@test "wrong usage: 100" {
+    for flags in '--listen nowhere' '--listen 127.0.0.1:0 --tls-cert x' '--listen 127.0.0.1:0 --token-file none' \
+        '--listen 127.0.0.1:0 --tls-cert none --tls-key none'; do
+        # shellcheck disable=SC2086
+        run -100 peerd --spool "$SPOOL" --name n1 --no-guard $flags
+    done
+}
+
+@test "crash points: the same transfer again is stored once; one that was answered is not lost" {
+    seq 1 100 | segment a; seq 1 3000000 | segment big; seq 101 200 | segment b
+    # POINT FILE ROWS [FLAG...]: dies there; the transfer is sent again.
+    dies() {
+        local point=$1 file=$2 want=$3 code
+        shift 3
+        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        SPILLWAY_CRASH_AT=$point receiver --no-guard --segment-age 100ms "$@"
+        code=$(post "$(to n0-1)" "$T/$file.gz" || :)
+        wait_until 20 has_ended rcv || { echo "not reached: $point" >&2; return 1; }
+        wait_for rcv && return 1
+        receiver --no-guard "$@"
+        again=$(post "$(to n0-1)" "$T/$file.gz")
+        [ "$again" = 202 ] || [ "$again" = 200 ]
+        [ "$code" = 000 ] || [ "$again" = 200 ]
+        [ "$(post "$(to n0-1)" "$T/$file.gz")" = 200 ]
+        land
+        [ "$(rows upload | wc -l)" -eq "$want" ] || { echo "$point: $(rows upload | wc -l) rows" >&2; return 1; }
+        [ "$(count active)" -eq 0 ]
+        [ "$(find "$SPOOL/active" -type f | wc -l)" -eq 0 ]
+    }
+    for sync in always interval never; do
+        for point in create:after-open create:after-head append:after-write receive:after-append receive:before-answer land:after-ledger seal:after-sync seal:after-rename; do
+            dies "$point" a 100 --sync "$sync"
+        done
+    done
+    for point in receive:after-piece receive:after-piece#2 receive:after-append receive:before-answer land:after-ledger seal:after-rename; do
+        dies "$point" big 3000000
+    done
+}
+
+@test "crash points of recovery, of the ledger and of what is put aside" {
+    seq 1 100 | segment a; seq 101 200 | segment b
+    for point in land:after-recover land:after-ledger adopt-landing:after-truncate adopt-landing:after-rename; do
+        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        receiver --no-guard
+        [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+        stop rcv KILL || :
+        printf torn >>"$(find "$SPOOL/active" -name '*.land')"
+        run env SPILLWAY_CRASH_AT="$point" peerd --spool "$SPOOL" --name n1 --listen 127.0.0.1:0 --no-guard
+        [ "$status" -eq 137 ]
+        receiver --no-guard
+        [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+        land
+        rows upload | cmp - <(seq 1 100)
+    done
+    # Another content under its id.
+    for point in aside:after-why aside:after-rename; do
+        SPILLWAY_CRASH_AT=$point receiver --no-guard
+        [ "$(post "$(to n0-1)" "$T/b.gz" || :)" = 000 ]
+        wait_for rcv || :
+        receiver --no-guard
+        [ "$(post "$(to n0-1)" "$T/b.gz")" = 409 ]
+        land
+        rows upload | cmp - <(seq 1 100)
+        [ "$(rows quarantine | sort -n | uniq)" = "$(seq 101 200)" ]
+    done
+    # The ledger is cut in two generations while a thousand ids come in: none is forgotten at a death in between.
+    for i in {1..600}; do ln "$T/a.gz" "$T/$i.gz"; done
+    SPILLWAY_CRASH_AT=ledger:after-rotate receiver --no-guard --received-ids 1000 --segment-age 100ms
+    start load python3 "$BATS_TEST_DIRNAME/transfer.py" load "$PORT" "$T" 600 8
+    wait_until 30 has_ended rcv
+    wait_for rcv || :
+    LISTEN=127.0.0.1:$PORT receiver --no-guard --received-ids 1000 --segment-age 100ms
+    wait_for load 60
+    land
+    [ "$(rows upload | wc -l)" -eq 60100 ]
+    receiver --no-guard
+    for i in 1 300 599; do [ "$(post "$(to "load-$i")" "$T/a.gz")" = 200 ]; done
+}
+
+@test "a torn tail without a marker is cut off; a file without any is removed; damage in the middle is salvaged" {
+    seq 1 100 | segment a; seq 101 200 | segment b
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/a.gz")" = "202 202" ]
+    stop rcv KILL || :
+    land=$(find "$SPOOL/active" -name '*.land')
+    cat "$T/b.gz" >>"$land" # valid members, but no marker after them
+    cp "$T/b.gz" "$SPOOL/active/D/T,-,0000000000000001.csv.gz.land"
+    # Without --listen it is adopted, too, and the ids are remembered.
+    peerd --spool "$SPOOL" --name n1 --no-guard --once
+    rows upload | sort -n | cmp - <({ seq 1 100; seq 1 100; } | sort -n)
+    [ -z "$(find "$SPOOL/active" -type f)" ]
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-3)" "$T/b.gz") $(post "$(to n0-4)" "$T/a.gz")" = "200 202 202" ]
+    stop rcv KILL || :
+    land=$(find "$SPOOL/active" -name '*.land')
+    python3 - "$land" "$T/head" <<'PY'
+import struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+at = 0
+for i in range(3): # our head, the head of b, its block
+    at, before = at + struct.unpack_from("<I", data, at + 16)[0], at
+data[at - 20] ^= 0xff
+open(sys.argv[1], "wb").write(data)
+PY
+    receiver --no-guard
+    [ "$(post "$(to n0-3)" "$T/b.gz")" = 200 ]
+    wait_until 20 eval '[ "$(count quarantine)" -eq 1 ]'
+    land
+    [ "$({ rows upload; rows sealed; } | wc -l)" -eq 300 ]
+}
+
+@test "kill -9 storms: every transfer is stored once, none is lost" {
+    for i in {1..400}; do seq $((i * 10)) $((i * 10 + 9)) | gzip -c >/dev/null; done
+    mkdir "$T/load"
+    seq 1 20 | segment base
+    for i in {1..300}; do seq "$i" "$i" | segment "l$i" >/dev/null; mv "$T/l$i.gz" "$T/load/$i.gz"; rm -rf "$T/made.l$i"; done
+    receiver --no-guard --segment-age 100ms --sync always
+    start load python3 "$BATS_TEST_DIRNAME/transfer.py" load "$PORT" "$T/load" 300 8
+    for round in {1..15}; do
+        has_ended load && break
+        want=$((RANDOM % 12 + 1))
+        wait_until 20 eval '[ "$(grep -c "info received" "$T/rcv.log")" -ge '"$want"' ] || has_ended load'
+        stop rcv KILL || :
+        LISTEN=127.0.0.1:$PORT receiver --no-guard --segment-age 100ms --sync always
+    done
+    wait_for load 100
+    cat "$T/load.log"
+    land
+    { rows upload; rows sealed; } | sort -n | cmp - <(seq 1 300)
+    [ "$(count quarantine)" -eq 0 ]
+}
