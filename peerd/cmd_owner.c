@@ -99,7 +99,7 @@ static int answer_from_conf(const struct cli *cli, const struct owner_words *wor
                             struct err *err)
 {
     struct peer_list list;
-    struct peer_settings settings;
+    struct peer_settings settings = {0};
     int rc = peer_list_init(&list, cli->conf, err);
     if (rc == 0 && conf_text(cli->conf, CONF_PEERS_DNS))
         rc =
@@ -176,7 +176,7 @@ static void print_answer(const json_t *answer)
 
 int cmd_owner(struct cli *cli)
 {
-    struct owner_words words;
+    struct owner_words words = {0};
     struct err err;
     json_t *answer = NULL;
     int code = EXIT_DONE;

@@ -19,7 +19,7 @@ int credentials_reload(struct credentials *credentials, struct err *err)
     else if (bytes == 0 || bytes > CREDENTIALS_TOKEN_MAX)
         rc = err_set(err, -EINVAL, "token-file %s: its first line must be a token of 1 to %d bytes", path,
                      CREDENTIALS_TOKEN_MAX);
-    if (rc == 0) {
+    if (rc == 0 && text.data) {
         pthread_mutex_lock(&credentials->lock);
         memcpy(credentials->token, text.data, bytes);
         credentials->token[bytes] = '\0';

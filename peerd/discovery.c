@@ -161,7 +161,7 @@ int discovery_start(struct discovery **out, const struct peer_settings *settings
         pthread_detach(thread);
         return 0;
     }
-    let_go(discovery);
+    discovery->refs = 1; /* there is no thread */
     let_go(discovery);
     *out = NULL;
     return rc;

@@ -25,41 +25,45 @@ static int note_marker(void *arg, const struct marker *marker)
     return rc;
 }
 
-static int recover(struct lander *lander, struct err *err)
+int lander_recover(const struct landing_settings *settings, struct spool *spool, struct ledger *ledger,
+                   uint64_t *segments, struct err *err)
 {
-    bool durable = lander->settings->sync != SYNC_NEVER;
-    struct recovery recovery = {.ledger = lander->ledger};
+    bool durable = settings->sync != SYNC_NEVER;
+    struct recovery recovery = {.ledger = ledger};
     struct adopt_result result;
     int64_t grown;
+    *segments = 0;
     buf_init(&recovery.lines, BLOCK_MAX);
-    int rc = landings_read(lander->spool, durable, note_marker, &recovery, err);
+    int rc = landings_read(spool, durable, note_marker, &recovery, err);
     if (rc == 0)
-        rc = ledger_write(lander->ledger, &recovery.lines, durable, &grown, err);
+        rc = ledger_write(ledger, &recovery.lines, durable, &grown, err);
     buf_fini(&recovery.lines);
     if (rc)
         return rc;
     crash_point("land:after-recover");
     const struct adopt_options options = {
-        .durable = durable, .guarded = lander->settings->is_guarded, .takes_landings = true};
-    rc = adopt_orphans(lander->spool, &options, &result, err);
+        .durable = durable, .guarded = settings->is_guarded, .takes_landings = true};
+    rc = adopt_orphans(spool, &options, &result, err);
     if (rc)
         return rc;
-    lander->recovered += result.sealed;
-    ledger_settle(lander->ledger);
+    *segments = result.sealed;
+    ledger_settle(ledger);
     return 0;
 }
 
 static void try_to_recover(struct lander *lander)
 {
     struct err err;
+    uint64_t segments;
     if (!mono_is_past(lander->recover_at))
         return;
-    if (recover(lander, &err) != 0) {
+    if (lander_recover(lander->settings, lander->spool, lander->ledger, &segments, &err) != 0) {
         log_error("cannot-recover", log_s("cause", err.text),
                   log_s("meaning", "which transfers are here is not known"), log_s("action", "tried again"));
         lander->recover_at = mono_after(RECOVER_MS);
         return;
     }
+    lander->recovered += segments;
     lander->landings.is_recovery_due = false;
     lander->is_ready = true;
 }
@@ -104,6 +108,7 @@ static void tick(struct lander *lander)
     bool is_to_wake = lander->has_hint || lander->is_drained != was_drained;
     pthread_mutex_unlock(&lander->lock);
     lander->has_hint = false;
+    lander->due = mono_earlier(landings_due(&lander->landings), lander->house_at);
     if (is_to_wake)
         lander->hooks->wake(lander->hooks->arg);
 }
@@ -119,7 +124,7 @@ static void on_sealed(void *arg, const char *db, const struct writer *writer)
 
 static void wait_for_change(struct lander *lander)
 {
-    int64_t ms = mono_left_ms(mono_earlier(landings_due(&lander->landings), lander->house_at));
+    int64_t ms = mono_left_ms(lander->due);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     ms = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
@@ -135,8 +140,9 @@ static void *work(void *arg)
     struct lander *lander = arg;
     for (;;) {
         pthread_mutex_lock(&lander->lock);
-        if (!lander->first && !lander->is_stopping)
+        if (!lander->first && !lander->is_stopping && !lander->has_news)
             wait_for_change(lander);
+        lander->has_news = false;
         bool is_stopping = lander->is_stopping;
         struct landing_job *jobs = lander->first;
         if (!is_stopping)
@@ -144,10 +150,31 @@ static void *work(void *arg)
         pthread_mutex_unlock(&lander->lock);
         if (is_stopping)
             return NULL;
+        pthread_mutex_lock(&lander->working);
         if (jobs)
             round_run(lander, jobs);
         tick(lander);
+        pthread_mutex_unlock(&lander->working);
     }
+}
+
+static void set_flag(struct lander *lander, bool *flag)
+{
+    pthread_mutex_lock(&lander->lock);
+    *flag = true;
+    pthread_cond_signal(&lander->changed);
+    pthread_mutex_unlock(&lander->lock);
+}
+
+bool lander_try(struct lander *lander, struct landing_job *job)
+{
+    if (lander->settings->sync == SYNC_ALWAYS || pthread_mutex_trylock(&lander->working) != 0)
+        return false;
+    bool has_filled = false, is_done = round_try(lander, job, &has_filled);
+    pthread_mutex_unlock(&lander->working);
+    if (has_filled)
+        set_flag(lander, &lander->has_news);
+    return is_done;
 }
 
 void lander_submit(struct lander *lander, struct landing_job *job)
@@ -168,14 +195,6 @@ void lander_submit(struct lander *lander, struct landing_job *job)
         return;
     round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
     job->done(job);
-}
-
-static void set_flag(struct lander *lander, bool *flag)
-{
-    pthread_mutex_lock(&lander->lock);
-    *flag = true;
-    pthread_cond_signal(&lander->changed);
-    pthread_mutex_unlock(&lander->lock);
 }
 
 void lander_drain(struct lander *lander)
@@ -246,6 +265,7 @@ int lander_new(struct lander **out, const struct landing_settings *settings, str
     lander->received = received;
     lander->hooks = hooks;
     buf_init(&lander->block, BLOCK_MAX);
+    pthread_mutex_init(&lander->working, NULL);
     pthread_mutex_init(&lander->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -286,5 +306,6 @@ void lander_free(struct lander *lander)
     buf_fini(&lander->block);
     pthread_cond_destroy(&lander->changed);
     pthread_mutex_destroy(&lander->lock);
+    pthread_mutex_destroy(&lander->working);
     free(lander);
 }

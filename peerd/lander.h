@@ -4,9 +4,10 @@
  *     take all jobs; append each table's transfers, each with its commit marker, in one write; with --sync
  *     always: make all of it durable in one step; remember the ids; then answer all of them.
  *
- * In between it seals, syncs and asks for room; nobody else touches leases, landing segments and the ledger's
- * file. Before the first job is taken it recovers: reads the markers that dead processes left into the ledger
- * and adopts their files.
+ * In between it seals, syncs and asks for room. Leases, landing segments and the ledger's file are touched
+ * under one lock, by this thread, or by that of a request which finds it idle (lander_try). Before the first
+ * job is taken it recovers: reads the markers that dead processes left into the ledger and adopts their
+ * files.
  *
  * Calls from any thread, but for lander_new() and lander_free(). */
 #ifndef SPILLWAY_PEERD_LANDER_H
@@ -59,6 +60,11 @@ NODISCARD int lander_new(struct lander **lander, const struct landing_settings *
                          struct ledger *ledger, struct received *received, const struct lander_hooks *hooks,
                          struct err *err);
 
+/* Recovery alone, for a process that receives nothing: what an earlier one received is adopted, and which
+ * transfers that was remembered. `*segments`: how many. */
+NODISCARD int lander_recover(const struct landing_settings *settings, struct spool *spool,
+                             struct ledger *ledger, uint64_t *segments, struct err *err);
+
 /* Stop after the round that is under way. Jobs that wait, and those that come later, are answered
  * LAND_FAILED with nothing kept. */
 void lander_stop(struct lander *lander);
@@ -67,6 +73,11 @@ void lander_stop(struct lander *lander);
 void lander_free(struct lander *lander);
 
 void lander_submit(struct lander *lander, struct landing_job *job);
+
+/* Carry out a LAND_COMMIT of a small body at once, in the caller's thread, where nothing has to be waited
+ * for: its segment is open, there is room, no --sync always, and the lander is at nothing. Then job->result
+ * is set and done() is not called. False: submit it. */
+NODISCARD bool lander_try(struct lander *lander, struct landing_job *job);
 
 /* Seal everything as soon as no job waits, and go on doing so; lander_is_drained(): nothing is left. */
 void lander_drain(struct lander *lander);

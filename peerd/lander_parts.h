@@ -8,6 +8,7 @@
 #include "peerd/lander.h"
 
 struct lander {
+    pthread_mutex_t working; /* guards what follows, up to is_ready; taken before `lock` */
     const struct landing_settings *settings;
     struct spool *spool;
     struct ledger *ledger;
@@ -17,6 +18,7 @@ struct lander {
     struct ctl_client *guard, *uploader;
     struct buf block; /* what a round appends to one segment */
     struct mono sync_at, house_at, recover_at;
+    struct mono due; /* when there is something to do */
     bool has_hint;
     _Atomic bool is_ready, has_guard;
     _Atomic uint64_t rounds, recovered;
@@ -25,11 +27,15 @@ struct lander {
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;
     struct landing_job *first, *last;
-    bool is_stopping, is_draining, is_drained;
+    bool has_news, is_stopping, is_draining, is_drained;
 };
 
 /* Carry out the jobs and answer them. */
 void round_run(struct lander *lander, struct landing_job *jobs);
+
+/* Carry out one commit of a small body if nothing has to be waited for. `*has_filled`: its segment is to be
+ * sealed now. */
+NODISCARD bool round_try(struct lander *lander, struct landing_job *job, bool *has_filled);
 
 void round_refuse(struct landing_job *job, enum land_result result, const char *why);
 

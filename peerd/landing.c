@@ -155,7 +155,7 @@ static uint64_t hash_of(const struct landing_key *key)
                                 key->hops,
                                 XXH3_64bits(key->table, strlen(key->table)),
                                 (uintptr_t)key->database};
-    return XXH3_64bits(numbers, sizeof numbers);
+    return XXH3_64bits(numbers, sizeof numbers) | 1; /* 0: it is in no table */
 }
 
 static bool is_for(const struct landing *landing, uint64_t hash, const struct landing_key *key)
@@ -165,19 +165,24 @@ static bool is_for(const struct landing *landing, uint64_t hash, const struct la
            strcmp(landing->table, key->table) == 0 && !*landing->schema == !*key->schema;
 }
 
+struct landing *landings_find(struct landings *landings, const struct landing_key *key)
+{
+    uint64_t hash = hash_of(key);
+    struct landing *landing = landings->table[hash % BUCKETS];
+    while (landing && !is_for(landing, hash, key))
+        landing = landing->next_hash;
+    return landing;
+}
+
 int landings_get(struct landings *landings, const struct landing_key *key, struct landing **out,
                  struct err *err)
 {
+    *out = landings_find(landings, key);
+    int rc = *out ? 0 : make(landings, key, out, err);
+    if (rc || (*out)->hash)
+        return rc;
     uint64_t hash = hash_of(key);
     struct landing **bucket = &landings->table[hash % BUCKETS];
-    for (struct landing *landing = *bucket; landing; landing = landing->next_hash)
-        if (is_for(landing, hash, key)) {
-            *out = landing;
-            return 0;
-        }
-    int rc = make(landings, key, out, err);
-    if (rc)
-        return rc;
     (*out)->hash = hash;
     (*out)->next_hash = *bucket;
     *bucket = *out;

@@ -77,6 +77,9 @@ void landings_fini(struct landings *landings);
 NODISCARD int landings_lease(struct landings *landings, struct received_database *database,
                              struct lease **lease, struct err *err);
 
+/* The open one for `key`; NULL: there is none. */
+struct landing *landings_find(struct landings *landings, const struct landing_key *key);
+
 /* The open one for `key`, made when there is none. writer_is_full(rc), -EMFILE, -ENOMEM: later. */
 NODISCARD int landings_get(struct landings *landings, const struct landing_key *key, struct landing **landing,
                            struct err *err);

@@ -96,6 +96,7 @@ static int init(struct peerd *peerd, struct err *err)
     if (!membership)
         return err_set(err, -ENOMEM, "out of memory");
     roster_init(&membership->roster, peerd->settings.dns);
+    peerd->credentials = &membership->credentials;
     int rc = credentials_init(&membership->credentials, &peerd->settings, err);
     if (rc == 0)
         rc = set_listed(peerd, conf, err);

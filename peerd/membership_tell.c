@@ -17,10 +17,11 @@ static void publish(struct peerd *peerd, const char *type, const struct view_mem
                    json_pack("{s:s, s:s, s:s}", "peer", member->name, "url", member->url, "why", why));
 }
 
-static void tell_back(struct peerd *peerd, const struct view_member *member)
+static void tell_back(struct peerd *peerd, const struct view_member *member, bool is_first)
 {
-    log_info("peer-back", log_s("peer", member->name), log_s("url", member->url));
-    publish(peerd, "peer-back", member, "it answers");
+    const char *why = is_first ? "it answers for the first time" : "it answers again";
+    log_info("peer-back", log_s("peer", member->name), log_s("url", member->url), log_s("why", why));
+    publish(peerd, "peer-back", member, why);
 }
 
 static void tell_away(struct peerd *peerd, const struct view_member *member, const char *why)
@@ -50,7 +51,7 @@ static void tell_member(struct peerd *peerd, const struct view_member *before, c
     if (now->is_self)
         return;
     if (now->is_present && !was_present)
-        tell_back(peerd, now);
+        tell_back(peerd, now, !before || before->trouble == VIEW_NEW);
     else if (!now->is_present && was_present)
         tell_away(peerd, now, *now->words ? now->words : view_trouble_word(now->trouble));
     else if (!now->is_present && now->trouble == VIEW_SILENT && before && before->trouble == VIEW_NEW)

@@ -35,13 +35,12 @@ static int copy_databases(struct peer_state *state, const struct peer_state *bef
     return 0;
 }
 
-static int take_databases(struct peer_state *state, const struct peer_state *before, const json_t *databases)
+static int take_databases(struct peer_state *state, const struct peer_state *before, json_t *databases)
 {
     const char *name;
-    json_t *json; /* jansson iterates over what it may change */
-    json_t *all = json_incref((json_t *)(uintptr_t)databases);
+    json_t *json;
     int rc = 0;
-    json_object_foreach (all, name, json) {
+    json_object_foreach (databases, name, json) {
         struct peer_database *database =
             rc || state->database_count >= PEER_DATABASES_MAX ? NULL : peer_state_add(state, name);
         if (!database) {
@@ -56,16 +55,15 @@ static int take_databases(struct peer_state *state, const struct peer_state *bef
         if (old)
             database->failover = old->failover;
     }
-    json_decref(all);
     return rc;
 }
 
-struct peer_state *own_build(const struct peer_state *before, const json_t *uploader, const json_t *guard)
+struct peer_state *own_build(const struct peer_state *before, json_t *uploader, json_t *guard)
 {
     struct peer_state *state = peer_state_new(before->name, before->incarnation);
     if (!state)
         return NULL;
-    const json_t *databases = json_object_get(uploader, "databases");
+    json_t *databases = json_object_get(uploader, "databases");
     int rc = databases ? take_databases(state, before, databases) : copy_databases(state, before);
     peer_state_sort(state);
     state->disk_used = message_number(guard, "used_bytes", 0);

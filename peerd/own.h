@@ -23,6 +23,6 @@ struct peer_state *own_get(struct own *own);
 
 /* Build from the two programs' answers to "status" (NULL: no answer), and what held before. Pure. NULL: no
  * memory. */
-struct peer_state *own_build(const struct peer_state *before, const json_t *uploader, const json_t *guard);
+struct peer_state *own_build(const struct peer_state *before, json_t *uploader, json_t *guard);
 
 #endif

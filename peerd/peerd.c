@@ -142,7 +142,11 @@ static const struct conf_about about = {
         "no byte is copied. What a walwriter that died has left in active/ it seals. It may be killed at "
         "any instant; what it had not moved yet it moves after the next start.\n\n"
         "With peers it keeps watch over the ring: which members there are (--peer, --peers-dns), which of them "
-        "answer, and who of those that do owns which table. SIGHUP reads the list of members anew.",
+        "answer, and who of those that do owns which table. SIGHUP reads the list of members anew.\n\n"
+        "Segments of a table that another member owns are sent to it, together and byte for byte, and are there "
+        "once whatever is killed or lost on the way. What is too old (--max-transfer-age), too much "
+        "(--max-transfer-size), or of a member that is in trouble is uploaded from here; in normal operation "
+        "nothing is dropped.",
     .examples =
         "    peerd --spool /var/spool/spillway\n"
         "    peerd --spool /var/spool/spillway --once\n"

@@ -12,17 +12,18 @@
 
 #include "common/control/client.h"
 #include "common/control/daemon.h"
-#include "peerd/router.h"
+#include "peerd/credentials.h"
 #include "peerd/settings.h"
 #include "peerd/view.h"
 
 struct peerd {
     struct daemon *daemon;
     struct peer_settings settings;
-    struct views views;            /* of the ring; any thread takes its own reference */
-    struct membership *membership; /* membership.c */
-    struct routing *routing;       /* routing.c */
-    struct receiving *receiving;   /* receiving.c; NULL: without --listen */
+    struct views views;              /* of the ring; any thread takes its own reference */
+    struct credentials *credentials; /* how peers know us, and we them; set by membership.c */
+    struct membership *membership;   /* membership.c */
+    struct routing *routing;         /* routing.c */
+    struct receiving *receiving;     /* receiving.c; NULL: without --listen */
 };
 
 /* Each hook may be NULL. All run in the main thread. */

@@ -7,7 +7,9 @@
 
 enum {
     ANSWER_PARTS = 5, /* two requests that get no answer must fit into --peer-hold */
-    CONNECT_TRIES = 2,
+    ANSWER_MIN_MS = 50,
+    ANSWER_MAX_MS = 5000,
+    SETTLE_ANSWERS = 2,
     VIEW_INTERVAL_MS = 1000, /* what only informs is published so often */
     VIEW_GATHER_MS = 20,     /* answers that come close together make one view */
 };
@@ -59,10 +61,11 @@ static void free_asking(struct asking *asking)
     free(asking);
 }
 
+/* How long an answer may take: less than the hold time, so that one that is late is no verdict. */
 static int64_t answer_ms(const struct peer_settings *settings)
 {
     int64_t share = settings->hold_ms * 2 / ANSWER_PARTS;
-    return share > settings->poll_interval_ms ? share : settings->poll_interval_ms;
+    return share < ANSWER_MIN_MS ? ANSWER_MIN_MS : share > ANSWER_MAX_MS ? ANSWER_MAX_MS : share;
 }
 
 static void set_up(struct poller *poller, struct asking *asking, const struct member *member)
@@ -279,7 +282,7 @@ int poller_start(struct poller **out, const struct poller_options *options, stru
     struct moment now = moment_now();
     const struct peer_settings *settings = options->settings;
     poller->options = *options;
-    poller->settle_ms = now.mono_ms + settings->hold_ms + CONNECT_TRIES * answer_ms(settings);
+    poller->settle_ms = now.mono_ms + settings->hold_ms + SETTLE_ANSWERS * answer_ms(settings);
     members_init(&poller->members, settings->name, options->incarnation, settings->hold_ms);
     read_roster(poller, now);
     settle(poller, now);

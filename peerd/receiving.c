@@ -20,8 +20,7 @@ enum {
 
 /* --- settings ------------------------------------------------------------------------------------------ */
 
-static int read_settings(struct receive_settings *settings, const struct conf *conf, const char *name,
-                         struct err *err)
+static void read_settings(struct receive_settings *settings, const struct conf *conf, const char *name)
 {
     uint64_t segment_bytes = (uint64_t)conf_number(conf, CONF_SEGMENT_BYTES);
     uint64_t piece = segment_bytes / SEGMENT_SHARE;
@@ -40,7 +39,6 @@ static int read_settings(struct receive_settings *settings, const struct conf *c
         .ids_max = (size_t)conf_number(conf, CONF_RECEIVED_IDS),
     };
     settings->databases = conf_list(conf, CONF_DB, &settings->database_count);
-    return http_settings_init(&settings->http, conf, CONF_LISTEN, err);
 }
 
 /* As many descriptors as we may have; when they are too few, fewer segments are held open. */
@@ -66,8 +64,8 @@ static int raise_limits(struct receive_settings *settings, struct err *err)
 
 int receiving_check(const struct conf *conf, struct err *err)
 {
-    struct receive_settings settings;
-    return conf_text(conf, CONF_LISTEN) ? read_settings(&settings, conf, "", err) : 0;
+    struct http_settings settings;
+    return conf_text(conf, CONF_LISTEN) ? http_settings_init(&settings, conf, CONF_LISTEN, err) : 0;
 }
 
 /* --- start and end ------------------------------------------------------------------------------------- */
@@ -81,7 +79,7 @@ static int set_up(struct receiving *receiving, struct peerd *peerd, struct err *
 {
     struct receive_settings *settings = &receiving->settings;
     struct spool *spool = &peerd->daemon->spool;
-    int rc = read_settings(settings, peerd->daemon->conf, peerd->settings.name, err);
+    int rc = http_settings_init(&settings->http, peerd->daemon->conf, CONF_LISTEN, err);
     if (rc == 0)
         rc = raise_limits(settings, err);
     if (rc == 0)
@@ -106,13 +104,32 @@ static int set_up(struct receiving *receiving, struct peerd *peerd, struct err *
     return http_server_open(&receiving->server, &receiving->hooks, err);
 }
 
+/* Nobody reaches us: but what an earlier process received goes on. */
+static int recover(struct peerd *peerd, const struct receive_settings *settings, struct err *err)
+{
+    struct spool *spool = &peerd->daemon->spool;
+    struct ledger *ledger;
+    uint64_t segments;
+    int rc = ledger_open(&ledger, spool, settings->ids_max, err);
+    if (rc)
+        return rc;
+    if (lander_recover(&settings->landing, spool, ledger, &segments, err) != 0)
+        log_error("cannot-recover", log_s("cause", err->text),
+                  log_s("action", "what was received stays in active/ until the next start"));
+    ledger_close(ledger);
+    return 0;
+}
+
 static int init(struct peerd *peerd, struct err *err)
 {
+    struct receive_settings settings;
+    read_settings(&settings, peerd->daemon->conf, peerd->settings.name);
     if (!peerd->settings.listen)
-        return 0;
+        return recover(peerd, &settings, err);
     peerd->receiving = calloc(1, sizeof *peerd->receiving);
     if (!peerd->receiving)
         return err_set(err, -ENOMEM, "out of memory");
+    peerd->receiving->settings = settings;
     received_init(&peerd->receiving->received);
     return set_up(peerd->receiving, peerd, err);
 }

@@ -1,16 +1,94 @@
 #include "peerd/router.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "common/base/log.h"
 
-struct routing {
-    const struct spool *spool;
-    struct router_counts *counts;
-    int64_t left;
+struct routing_pass {
+    struct router *router;
+    const struct view *view;
+    struct shipping *shipping;
+    struct router_db *db;
+    int dir; /* of its folder in sealed/ */
+    int64_t now_ms;
 };
+
+void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings)
+{
+    *router = (struct router){.spool = spool, .settings = *settings, .must_scan = true, .due_ms = -1};
+}
+
+void router_fini(struct router *router)
+{
+    for (size_t i = 0; i < router->db_count; i++)
+        waiting_fini(&router->dbs[i].queue);
+    free(router->dbs);
+    router->dbs = NULL;
+    router->db_count = 0;
+}
+
+/* --- databases -------------------------------------------------------------------------------------------
+ */
+
+static struct router_db *find_db(struct router *router, const char *folder)
+{
+    for (size_t i = 0; i < router->db_count; i++)
+        if (strcmp(router->dbs[i].folder, folder) == 0)
+            return &router->dbs[i];
+    struct router_db *dbs = realloc(router->dbs, (router->db_count + 1) * sizeof *dbs);
+    if (!dbs)
+        return NULL;
+    router->dbs = dbs;
+    struct router_db *db = &dbs[router->db_count];
+    *db = (struct router_db){0};
+    snprintf(db->folder, sizeof db->folder, "%s", folder);
+    if (name_decode(folder, strlen(folder), db->db, sizeof db->db) != NAME_OK)
+        snprintf(db->db, sizeof db->db, "%s", folder); /* uploader will say what is wrong with it */
+    waiting_init(&db->queue);
+    router->db_count++;
+    return db;
+}
+
+static int find_dbs(struct router *router)
+{
+    int fd = openat(router->spool->queues[QUEUE_SEALED], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        int rc = -errno;
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    int rc = 0;
+    for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
+        if (entry->d_name[0] != '.' && !find_db(router, entry->d_name))
+            rc = -ENOMEM;
+    closedir(dir);
+    return rc;
+}
+
+static int scan(struct router *router)
+{
+    bool is_forced = router->must_scan;
+    int rc = find_dbs(router);
+    router->must_scan = false;
+    router->strays = 0;
+    for (size_t i = 0; rc == 0 && i < router->db_count; i++) {
+        struct router_db *db = &router->dbs[i];
+        rc = waiting_scan(&db->queue, router->spool, QUEUE_SEALED, db->folder, is_forced);
+        router->strays += db->queue.strays;
+    }
+    if (router->strays > 0)
+        log_warn("files-unknown", log_s("queue", "sealed"), log_u("files", router->strays),
+                 log_s("advice", "their names are not those of segments; they are left alone"));
+    return rc;
+}
+
+/* --- to upload/ ------------------------------------------------------------------------------------------
+ */
 
 static int set_aside(const struct spool *spool, const struct spool_place *from, const char *file)
 {
@@ -20,34 +98,166 @@ static int set_aside(const struct spool *spool, const struct spool_place *from, 
     return rc;
 }
 
-static int route(void *arg, const struct spool_place *place, int dir, const char *file)
+static void upload_one(struct routing_pass *pass, const char *file, const char *reason)
 {
-    struct routing *routing = arg;
+    struct router *router = pass->router;
+    struct spool_place from = spool_place(QUEUE_SEALED, pass->db->folder);
+    struct spool_place to = spool_place(QUEUE_UPLOAD, pass->db->folder);
     struct stat st;
-    int64_t bytes = fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
-    struct spool_place to = spool_place(QUEUE_UPLOAD, place->db);
-    int rc = spool_move(routing->spool, place, file, &to, false);
+    int64_t bytes = fstatat(pass->dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+    int rc = spool_move(router->spool, &from, file, &to, false);
     if (rc == -EEXIST) {
-        log_warn("name-taken", log_s("db", place->db), log_s("file", file),
+        log_warn("name-taken", log_s("db", from.db), log_s("file", file),
                  log_s("do", "look at both: spillway verify"));
-        rc = set_aside(routing->spool, place, file);
+        rc = set_aside(router->spool, &from, file);
     } else if (rc == 0) {
-        routing->counts->segments++;
-        routing->counts->bytes += (uint64_t)bytes;
-        log_debug("routed", log_s("db", place->db), log_s("file", file), log_s("to", "upload"));
+        router->counts.segments++;
+        router->counts.bytes += (uint64_t)bytes;
+        log_debug("routed", log_s("db", from.db), log_s("file", file), log_s("to", "upload"),
+                  log_s("reason", reason));
     }
-    if (rc && rc != -ENOENT) {
-        log_warn("cannot-route", log_s("db", place->db), log_s("file", file), log_s("cause", strerror(-rc)),
-                 log_s("do", "it stays in sealed/ and is tried again"));
-        routing->counts->failures++;
-        routing->left++;
-    }
-    return 0; /* one segment's trouble is not the next one's */
+    if (rc == 0 || rc == -ENOENT)
+        return;
+    log_warn("cannot-route", log_s("db", from.db), log_s("file", file), log_s("cause", strerror(-rc)),
+             log_s("do", "it stays in sealed/ and is tried again"));
+    router->counts.failures++;
+    router->waiting++; /* forgotten here, found again by the next scan */
+    router->must_scan = true;
 }
 
-int64_t router_run(const struct spool *spool, struct router_counts *counts)
+static void upload(struct routing_pass *pass, struct waiting_group *group, size_t count, const char *reason)
 {
-    struct routing routing = {.spool = spool, .counts = counts};
-    int rc = spool_walk(spool, QUEUE_SEALED, NULL, route, &routing);
-    return rc ? rc : routing.left;
+    char file[NAME_FILE_MAX_BYTES + 1];
+    for (size_t i = 0; i < count; i++) {
+        waiting_name(&pass->db->queue, group, i, file);
+        upload_one(pass, file, reason);
+    }
+    waiting_drop(&pass->db->queue, group, count);
+}
+
+/* --- what is known of a table's segments
+ * -------------------------------------------------------------------- */
+
+static int64_t seen_ms(const struct waiting_segment *segment)
+{
+    return (int64_t)(uint32_t)((uint32_t)(uint64_t)(mono_now().ns / 1000000) - segment->seen_ms);
+}
+
+static uint64_t bytes_of(struct routing_pass *pass, const struct waiting_group *group, size_t index)
+{
+    struct waiting_segment *segment = &pass->db->queue.segments[group->first + index];
+    struct stat st;
+    if (!segment->is_measured) {
+        char file[NAME_FILE_MAX_BYTES + 1];
+        waiting_name(&pass->db->queue, group, index, file);
+        if (fstatat(pass->dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            segment->raw_bytes = (uint64_t)st.st_size;
+        segment->is_measured = true;
+    }
+    return segment->raw_bytes;
+}
+
+/* The batch at hand: the oldest segments, until they are many or large. */
+static void measure(struct routing_pass *pass, const struct waiting_group *group, struct route_facts *facts)
+{
+    const struct route_settings *settings = &pass->router->settings;
+    while (facts->files < group->count && facts->files < settings->files &&
+           facts->bytes <= settings->max_bytes)
+        facts->bytes += bytes_of(pass, group, facts->files++);
+}
+
+static const struct view_member *gather(struct routing_pass *pass, const struct waiting_group *group,
+                                        struct route_facts *facts)
+{
+    const struct waiting_segment *oldest = &pass->db->queue.segments[group->first];
+    char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
+    if (group->has_schema)
+        schema_hash_text(group->schema_hash, schema);
+    const struct view_member *owner = view_owner(pass->view, pass->db->db, group->table, schema);
+    *facts = (struct route_facts){
+        .is_own = owner->is_self, .is_settled = pass->view->is_settled, .is_alone = pass->view->count == 1};
+    facts->seen_ms = seen_ms(oldest);
+    facts->age_ms = route_age_ms(oldest->id, pass->now_ms, facts->seen_ms);
+    if (owner->is_self)
+        return owner;
+    facts->is_trouble = shipping_is_trouble(pass->shipping, owner->name);
+    facts->has_slot = shipping_has_slot(pass->shipping, owner->name);
+    measure(pass, group, facts);
+    return owner;
+}
+
+/* Those from the oldest on that are too old. */
+static size_t count_old(const struct routing_pass *pass, const struct waiting_group *group)
+{
+    size_t count = 1;
+    while (count < group->count) {
+        const struct waiting_segment *segment = &pass->db->queue.segments[group->first + count];
+        if (route_age_ms(segment->id, pass->now_ms, seen_ms(segment)) <= pass->router->settings.max_age_ms)
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* --- acting -----------------------------------------------------------------------------------------------
+ */
+
+static void linger(struct router *router, const struct route_facts *facts)
+{
+    int64_t left_ms = router->settings.linger_ms - facts->seen_ms;
+    if (left_ms > 0 && (router->due_ms < 0 || left_ms < router->due_ms))
+        router->due_ms = left_ms;
+}
+
+/* One decision; false: the rest of the group waits. */
+static bool route_some(struct routing_pass *pass, struct waiting_group *group)
+{
+    struct route_facts facts;
+    const struct view_member *owner = gather(pass, group, &facts);
+    struct route route = route_decide(&pass->router->settings, &facts);
+    size_t count = facts.is_own || facts.is_alone ? group->count : facts.files;
+    if (route.way == ROUTE_WAIT) {
+        linger(pass->router, &facts);
+        return false;
+    }
+    if (route.way == ROUTE_UPLOAD) {
+        bool is_old = facts.age_ms > pass->router->settings.max_age_ms && !facts.is_own;
+        upload(pass, group, is_old ? count_old(pass, group) : count, route.reason);
+        return true;
+    }
+    int rc = shipping_send(pass->shipping, pass->db->folder, &pass->db->queue, group, count, owner);
+    waiting_drop(&pass->db->queue, group, count);
+    if (rc)
+        pass->router->must_scan = true;
+    return rc == 0;
+}
+
+static void route_db(struct routing_pass *pass)
+{
+    struct spool_place place = spool_place(QUEUE_SEALED, pass->db->folder);
+    struct waiting *queue = &pass->db->queue;
+    if (queue->count == 0 || (pass->dir = spool_place_open(pass->router->spool, &place, false)) < 0)
+        return;
+    for (size_t i = 0; i < queue->group_count; i++) {
+        struct waiting_group *group = &queue->groups[i];
+        while (group->count > 0 && route_some(pass, group))
+            continue;
+        pass->router->waiting += group->count;
+    }
+    close(pass->dir);
+}
+
+int64_t router_run(struct router *router, const struct view *view, struct shipping *shipping)
+{
+    struct routing_pass pass = {
+        .router = router, .view = view, .shipping = shipping, .now_ms = wall_now_ms()};
+    int rc = scan(router);
+    router->waiting = 0;
+    router->due_ms = -1;
+    for (size_t i = 0; i < router->db_count; i++) {
+        pass.db = &router->dbs[(router->turn + i) % router->db_count];
+        route_db(&pass);
+    }
+    router->turn = router->db_count > 0 ? (router->turn + 1) % router->db_count : 0;
+    return rc ? rc : (int64_t)router->waiting;
 }

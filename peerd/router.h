@@ -1,20 +1,46 @@
-/* Where sealed segments go. Without peers there is one answer: our own upload/. One thread. */
+/* Takes segments out of sealed/, to where route.h says: a rename into upload/, or a claim for a transfer.
+ * What waits there is kept as lists by table (common/spool/waiting.h), read again when its directory has
+ * changed, and decided on as a whole: the cost grows with the tables and with what is new. Main thread only.
+ */
 #ifndef SPILLWAY_PEERD_ROUTER_H
 #define SPILLWAY_PEERD_ROUTER_H
 
 #include <stdint.h>
 
-#include "common/spool/place.h"
+#include "common/spool/waiting.h"
+#include "peerd/route.h"
+#include "peerd/shipping.h"
 
-/* What was routed since the start. */
+/* What was routed to upload/ since the start. */
 struct router_counts {
     uint64_t segments, bytes;
     uint64_t failures; /* moves that failed and will be tried again */
 };
 
-/* Move every segment of sealed/ to where it belongs. What cannot be moved now is left, logged and counted; a
- * segment whose name is taken in upload/ goes to quarantine, for two files of one name cannot both be it.
- * Returns how many are left, or a negative errno when sealed/ cannot be read. */
-NODISCARD int64_t router_run(const struct spool *spool, struct router_counts *counts);
+struct router_db {
+    char folder[SPOOL_NAME_BYTES];
+    char db[NAME_FILE_MAX_BYTES + 1]; /* decoded */
+    struct waiting queue;
+    bool is_present;
+};
+
+struct router {
+    const struct spool *spool;
+    struct route_settings settings;
+    struct router_counts counts;
+    struct router_db *dbs;
+    size_t db_count, turn;
+    bool must_scan;           /* also directories that look unchanged */
+    uint64_t waiting, strays; /* after the last run */
+    int64_t due_ms;           /* when something that lingers is due; -1: nothing does */
+};
+
+void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings);
+void router_fini(struct router *router);
+
+/* Look at sealed/, decide, act. What cannot be moved now is left, logged and counted; a segment whose name is
+ * taken in upload/ goes to quarantine, for two files of one name cannot both be it. Returns how many are
+ * left, or a negative errno when sealed/ cannot be read. */
+NODISCARD int64_t router_run(struct router *router, const struct view *view, struct shipping *shipping);
 
 #endif

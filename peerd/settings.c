@@ -81,7 +81,7 @@ int peer_settings_name(struct peer_settings *settings, const struct conf *conf, 
     if (!name)
         name = instance ? instance : uname(&host) == 0 ? host.nodename : "localhost";
     snprintf(settings->name, sizeof settings->name, "%.*s", (int)sizeof settings->name - 1, name);
-    bool is_alone = !settings->listen && !peer_settings_has_peers(conf);
+    bool is_alone = !conf_text(conf, CONF_LISTEN) && !peer_settings_has_peers(conf);
     if (is_alone || peer_name_is_valid(name))
         return 0;
     return err_set(

@@ -307,11 +307,9 @@ static void on_done(struct landing_job *job)
     MHD_resume_connection(((struct transfer *)(void *)job)->connection);
 }
 
-/* The handler is called again when it is done. */
-static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
+static struct landing_job *prepare(struct transfer *transfer, enum land_kind kind)
 {
     struct landing_job *job = &transfer->job;
-    transfer->phase = phase;
     job->kind = kind;
     job->done = on_done;
     if (transfer->body) {
@@ -321,6 +319,14 @@ static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, en
         job->counts = transfer->body->counts;
         job->marker.digest = digest_value(&transfer->body->digest);
     }
+    return job;
+}
+
+/* The handler is called again when it is done. */
+static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
+{
+    struct landing_job *job = prepare(transfer, kind);
+    transfer->phase = phase;
     clients_rest(transfer->client);
     MHD_suspend_connection(transfer->connection);
     lander_submit(transfer->receiving->lander, job);
@@ -526,6 +532,8 @@ static enum MHD_Result finish(struct transfer *transfer)
     }
     if (transfer->is_known)
         return finish_known(transfer, digest);
+    if (!transfer->job.own && lander_try(transfer->receiving->lander, prepare(transfer, LAND_COMMIT)))
+        return answer_stored(transfer);
     return submit(transfer, LAND_COMMIT, COMMITTING);
 }
 

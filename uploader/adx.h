@@ -20,6 +20,8 @@ enum {
     ADX_STREAM_OFF_MAX = 1024, /* tables of which it is remembered that streaming is off */
 };
 
+struct tokens;
+
 enum confirm { CONFIRM_NO, CONFIRM_SHOW, CONFIRM_PEEK }; /* as --confirm says them */
 
 struct adx_options {
@@ -28,7 +30,7 @@ struct adx_options {
     enum confirm confirm;
     int64_t confirm_after_ms, confirm_every_ms;
     int64_t retry_min_ms;
-    const char *token_file; /* NULL: no token */
+    struct tokens *tokens; /* shared by all workers */
     int64_t timeout_ms;
     int64_t probe_timeout_ms;
     atomic_bool *is_aborted;

@@ -3,10 +3,16 @@
 #include <jansson.h>
 
 #include "uploader/adx_parts.h"
+#include "uploader/token.h"
 
 void adx_own_trouble(struct outcome *outcome, int rc, const char *what)
 {
     outcome_set(outcome, VERDICT_RETRY, "local", "%s: %s", what, strerror(-rc));
+}
+
+bool worker_token(const struct sending *s, struct outcome *outcome)
+{
+    return tokens_take(s->options->tokens, s->target, &s->worker->token, outcome);
 }
 
 struct http_request adx_request(const struct sending *s, const struct target *target, const char *what,

@@ -11,6 +11,9 @@ enum { ADX_INLINE_BYTES_MAX = 64 << 20 };
 /* Trouble of our own, a negative errno: to be tried again. */
 void adx_own_trouble(struct outcome *outcome, int rc, const char *what);
 
+/* The token for ADX, into worker->token ("": none). False: `outcome` says why there is none. */
+bool worker_token(const struct sending *s, struct outcome *outcome);
+
 /* A request to ADX with all that is the same for each. */
 struct http_request adx_request(const struct sending *s, const struct target *target, const char *what,
                                 const char *url);

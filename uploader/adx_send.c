@@ -152,11 +152,11 @@ static void send_rows(const struct sending *s, struct sent *sent, struct outcome
         queued_send(s, mapping, sent, outcome);
 }
 
-void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcome)
+static void send_once(const struct sending *s, struct sent *sent, struct outcome *outcome)
 {
     const struct plan *plan = &s->batch->plan;
     *outcome = (struct outcome){0};
-    if (!token_take(s->options, &s->worker->token, outcome))
+    if (!worker_token(s, outcome))
         return;
     send_rows(s, sent, outcome);
     if (outcome->verdict == VERDICT_GONE && *plan->schema) {
@@ -173,4 +173,12 @@ void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcom
     /* Another service may be at this address by the time it answers again. */
     if (outcome->verdict == VERDICT_DOWN && adx_offered(s->endpoint) != INGEST_QUEUED)
         adx_set_offered(s->endpoint, INGEST_AUTO);
+}
+
+void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcome)
+{
+    send_once(s, sent, outcome);
+    /* Nothing was taken. Once more, if there is another token now. */
+    if (outcome->status == 401 && tokens_replace(s->options->tokens, s->target, &s->worker->token))
+        send_once(s, sent, outcome);
 }

@@ -6,7 +6,8 @@
 /* Within a fifth of `ms`, so that instances do not ask in step. */
 static int64_t jitter(int64_t ms, uint32_t random)
 {
-    return ms - ms / 5 + (int64_t)((double)(ms / 5 * 2) * ((double)random / (double)UINT32_MAX));
+    double part = (double)random / (double)UINT32_MAX;
+    return ms - ms / 5 + (int64_t)((double)ms * 0.4 * part);
 }
 
 static int64_t longer(int64_t a, int64_t b)
@@ -98,8 +99,7 @@ static void closed_success(struct breaker *b, const struct breaker_options *o,
     }
     if (b->throttles == 0)
         b->not_before = (struct mono){0};
-    /* Where the engine's word is needed too, uploads do not put the next probe off. */
-    if (event->source != BREAKER_BATCH || !o->engine_counts)
+    if (event->source != BREAKER_BATCH || !b->is_watched)
         b->probe_due = mono_plus(now, jitter(o->idle_ms, random));
 }
 
@@ -241,7 +241,7 @@ void breaker_note_begin(struct breaker *breaker, const struct breaker_options *o
     unsigned failures = failures_of(breaker);
     if (breaker->state != BREAKER_CLOSED && breaker->state != BREAKER_RECOVERING)
         return;
-    if (options->engine_counts && failures == 0)
+    if (breaker->is_watched && failures == 0)
         return;
     int64_t delay_ms = failures > 0 ? suspect_delay_ms(options, failures, 0, UINT32_MAX) : options->idle_ms;
     struct mono due = mono_plus(now, delay_ms);

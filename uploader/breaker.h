@@ -31,9 +31,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/control/health.h"
-#include "uploader/backoff.h"
 #include "uploader/outcome.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_RECOVERING, BREAKER_STATES };
@@ -70,6 +70,7 @@ struct breaker {
     unsigned successes;     /* HALF_OPEN: so far */
     enum verdict reason;    /* of the last failure */
     bool is_degraded;       /* the engine is away */
+    bool is_watched;        /* the caller's: its engine is asked too, so that uploads do not put probes off */
     struct mono reopened;   /* HALF_OPEN, RECOVERING: first success */
     struct mono hold;       /* RECOVERING: until then */
     struct mono not_before; /* batches wait until then */

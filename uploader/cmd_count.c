@@ -7,6 +7,8 @@
 #include "common/cli/inventory.h"
 #include "uploader/http.h"
 #include "uploader/kql.h"
+#include "uploader/token.h"
+#include "uploader/trust.h"
 
 enum { TABLES_MAX = 100000 };
 
@@ -14,6 +16,8 @@ struct counting {
     struct cli *cli;
     struct http http;
     struct target target;
+    struct tokens *tokens;
+    struct trust trust;
     struct buf token;
     struct err err;
 };
@@ -37,11 +41,24 @@ static int find_target(struct counting *counting, const char *db)
                    "where is %s? give --database %s=URL, or the programs' --config FILE", db, db);
 }
 
-static int read_token(struct counting *counting)
+static int start_tokens(struct counting *counting)
 {
-    const char *path = conf_text(counting->cli->conf, CONF_TOKEN_FILE);
-    int rc = path ? http_read_token(path, &counting->token) : 0;
-    return rc ? err_errno(&counting->err, rc, "token file %s cannot be used", path) : 0;
+    const struct conf *conf = counting->cli->conf;
+    struct token_options options;
+    int rc = token_options_read(&options, conf, &counting->err);
+    counting->trust.hosts = conf_list(conf, CONF_TRUSTED_HOST, &counting->trust.count);
+    if (rc == 0 && !(counting->tokens = tokens_new(&options, NULL)))
+        rc = err_set(&counting->err, -ENOMEM, "out of memory");
+    return rc;
+}
+
+static int take_token(struct counting *counting)
+{
+    struct outcome outcome;
+    counting->target.may_get_token = trust_endpoint(&counting->trust, counting->target.place);
+    return tokens_take(counting->tokens, &counting->target, &counting->token, &outcome)
+               ? 0
+               : err_set(&counting->err, -EIO, "%s: %s", counting->target.place, outcome.text);
 }
 
 /* Ask; `*rows` is the first table's rows of the answer, the caller's. */
@@ -135,6 +152,8 @@ static int count_word(struct counting *counting, const char *word)
     if (rc == 0)
         rc = find_target(counting, words.db);
     if (rc == 0)
+        rc = take_token(counting);
+    if (rc == 0)
         rc = words.filter.table ? count_table(counting, words.table) : count_all_tables(counting);
     return rc;
 }
@@ -146,11 +165,12 @@ int cmd_count(struct cli *cli)
         return cli_fail(EXIT_USAGE, "count: of what? give DB or DB/TABLE");
     buf_init(&counting.token, HTTP_TOKEN_MAX);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int rc = read_token(&counting);
+    int rc = start_tokens(&counting);
     for (size_t i = 0; rc == 0 && i < cli->word_count; i++)
         rc = count_word(&counting, cli->words[i]);
     http_fini(&counting.http);
-    buf_fini(&counting.token);
+    tokens_free(counting.tokens);
+    token_wipe(&counting.token);
     curl_global_cleanup();
     return rc ? cli_fail(rc == -EINVAL ? EXIT_USAGE : EXIT_AGAIN, "%s", counting.err.text) : EXIT_DONE;
 }

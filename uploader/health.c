@@ -1,6 +1,7 @@
 /* How each database is: what was heard of it goes into its breaker, what comes out is announced, and who is
  * silent is asked. */
 #include "common/base/log.h"
+#include "uploader/probe.h"
 #include "uploader/uploader.h"
 
 void health_init(struct uploader *u)
@@ -78,9 +79,30 @@ static bool is_idle(const struct database *d)
 
 /* A principal that may bring data need not be one that may look. Where it has brought some, being told that
  * it may not look is as good an answer as it gets. */
-static bool is_only_forbidden(const struct database *d, const struct outcome *outcome)
+static void forgive_forbidden(const struct database *d, struct outcome *outcome)
 {
-    return outcome->status == 403 && d->has_brought;
+    if (outcome->status == 403 && d->has_brought)
+        outcome->verdict = VERDICT_SUCCESS;
+}
+
+static void log_probe(const struct database *d, const char *event, const struct outcome *outcome)
+{
+    log_emit(outcome->verdict == VERDICT_SUCCESS ? LEVEL_DEBUG : LEVEL_WARN, event,
+             LOG_FIELDS(log_s("db", d->target.db), log_s("verdict", verdict_word(outcome->verdict)),
+                        log_n("status", outcome->status), log_s("code", outcome->code),
+                        log_s("cause", outcome->text), log_s("request", outcome->request_id)));
+}
+
+/* Its engine, where uploads go elsewhere: a word only, unless --health engine makes it count. */
+static void take_engine(struct uploader *u, struct database *d, struct upload_job *job)
+{
+    forgive_forbidden(d, &job->engine);
+    log_probe(d, "probe-engine", &job->engine);
+    breaker_note_engine(&d->breaker, job->engine.verdict);
+    if (d->breaker.is_degraded && job->outcome.verdict == VERDICT_SUCCESS)
+        d->reason = job->engine;
+    if (u->breaker.engine_counts && job->outcome.verdict == VERDICT_SUCCESS)
+        job->outcome = job->engine;
 }
 
 void health_take_probe(struct uploader *u, struct upload_job *job)
@@ -88,12 +110,10 @@ void health_take_probe(struct uploader *u, struct upload_job *job)
     struct database *d = job->owner;
     struct outcome *outcome = &job->outcome;
     d->is_probing = false;
-    if (is_only_forbidden(d, outcome))
-        outcome->verdict = VERDICT_SUCCESS;
-    log_emit(outcome->verdict == VERDICT_SUCCESS ? LEVEL_DEBUG : LEVEL_WARN, "probe",
-             LOG_FIELDS(log_s("db", d->target.db), log_s("verdict", verdict_word(outcome->verdict)),
-                        log_n("status", outcome->status), log_s("code", outcome->code),
-                        log_s("cause", outcome->text), log_s("request", outcome->request_id)));
+    forgive_forbidden(d, outcome);
+    log_probe(d, "probe", outcome);
+    if (job->has_engine)
+        take_engine(u, d, job);
     health_note(u, d, is_idle(d) ? BREAKER_IDLE_PROBE : BREAKER_PROBE, outcome, job->begun);
     d->may_try = d->breaker.state == BREAKER_OPEN && outcome->status == 403;
     d->is_given_up = d->is_given_up || (u->is_once && d->failures >= UPLOADER_ONCE_ATTEMPTS);
@@ -117,6 +137,7 @@ static void start_probe(struct uploader *u, struct database *d)
         job->owner = d;
         job->is_probe = true;
         job->begun = mono_now();
+        d->breaker.is_watched = probe_is_twofold(job);
     }
     if (job && pool_submit(u->pool, job) == 0) {
         d->is_probing = true;

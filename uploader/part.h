@@ -17,8 +17,8 @@
 #include "common/segment/codec.h"
 #include "common/segment/join.h"
 #include "common/segment/recompress.h"
+#include "common/spool/walk.h"
 #include "uploader/plan.h"
-#include "uploader/walk.h"
 
 enum {
     PART_EXTENTS_MAX = 4096,         /* of one gathering: 64 KiB of plan */

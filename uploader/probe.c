@@ -66,45 +66,79 @@ static void probe_dir(const struct target *target, struct outcome *outcome)
 /* --- ADX
  * -------------------------------------------------------------------------------------------------------- */
 
-/* In the database, so that one that is gone is known from one that is away. */
-static int write_query(const struct target *target, struct buf *text)
+static int write_command(const char *db, const char *csl, struct buf *text)
 {
-    json_t *body = json_pack("{s:s, s:s}", "db", target->db, "csl", ".show tables | count");
+    json_t *body = json_pack("{s:s, s:s}", "db", db, "csl", csl);
     char *dump = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    buf_clear(text);
     int rc = dump ? buf_puts(text, dump) : -ENOMEM;
     free(dump);
     json_decref(body);
     return rc;
 }
 
-static void probe_adx(struct upload_job *job, struct worker *worker)
+static void run_command(const struct upload_job *job, struct worker *worker, const struct target *target,
+                        const char *csl, struct outcome *outcome)
 {
     const struct adx_options *options = &job->context->options;
     char url[HTTP_URL_BYTES];
-    snprintf(url, sizeof url, "%s/v1/rest/mgmt", job->target->place);
-    buf_clear(&worker->text);
-    int rc = write_query(job->target, &worker->text);
+    snprintf(url, sizeof url, "%s/v1/rest/mgmt", target->place);
+    int rc = write_command(target->db, csl, &worker->text);
     if (rc) {
-        outcome_set(&job->outcome, VERDICT_RETRY, "local", "a command cannot be put together: %s",
-                    strerror(-rc));
+        outcome_set(outcome, VERDICT_RETRY, "local", "a command cannot be put together: %s", strerror(-rc));
         return;
     }
-    struct http_request request = {.target = job->target,
+    struct http_request request = {.target = target,
                                    .what = "probe",
                                    .url = url,
                                    .text = &worker->text,
                                    .token = worker->token.len > 0 ? worker->token.data : NULL,
                                    .timeout_ms = options->probe_timeout_ms,
                                    .is_aborted = options->is_aborted};
-    http_send(&worker->http, &request, &job->outcome);
+    http_send(&worker->http, &request, outcome);
+}
+
+static void ask(const struct upload_job *job, struct worker *worker, const struct target *target,
+                const char *csl, struct outcome *outcome)
+{
+    struct tokens *tokens = job->context->options.tokens;
+    *outcome = (struct outcome){0};
+    if (!tokens_take(tokens, target, &worker->token, outcome))
+        return;
+    run_command(job, worker, target, csl, outcome);
+    if (outcome->status == 401 && tokens_replace(tokens, target, &worker->token))
+        run_command(job, worker, target, csl, outcome);
+}
+
+bool probe_is_twofold(const struct upload_job *job)
+{
+    enum ingest_mode mode = job->context->options.mode;
+    return job->target->kind == TARGET_ADX &&
+           (mode == INGEST_QUEUED || (mode == INGEST_AUTO && adx_offered(job->endpoint) == INGEST_QUEUED));
+}
+
+static void probe_adx(struct upload_job *job, struct worker *worker)
+{
+    bool is_twofold = probe_is_twofold(job);
+    struct outcome *engine = is_twofold ? &job->engine : &job->outcome;
+    /* In the database, so that one that is gone is known from one that is away. */
+    ask(job, worker, job->target, ".show tables | count", engine);
+    job->has_engine = is_twofold;
+    if (!is_twofold)
+        return;
+    ask(job, worker, &job->endpoint->dm, ".show version", &job->outcome);
+    if (job->outcome.verdict == VERDICT_REFUSED) /* it spoke */
+        job->outcome.verdict = VERDICT_SUCCESS;
+    if (job->outcome.verdict == VERDICT_SUCCESS && engine->verdict == VERDICT_MISSING)
+        job->outcome = *engine;
 }
 
 void probe_run(struct upload_job *job, struct worker *worker)
 {
     worker_prepare(worker);
-    job->outcome = (struct outcome){0};
+    job->outcome = job->engine = (struct outcome){0};
     if (job->target->kind == TARGET_DIR)
         probe_dir(job->target, &job->outcome);
-    else if (token_take(&job->context->options, &worker->token, &job->outcome))
+    else
         probe_adx(job, worker);
 }

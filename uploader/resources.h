@@ -12,7 +12,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "uploader/backoff.h"
+#include "common/base/backoff.h"
 #include "uploader/outcome.h"
 #include "uploader/ranking.h"
 #include "uploader/target.h"

@@ -106,7 +106,8 @@ static void note_posted(struct uploader *u, struct batch *batch, const struct up
 {
     struct database *d = batch->database;
     if (batch->posted_ms == 0) {
-        note_taken(u, d, job);
+        if (job->parts == 0)
+            note_taken(u, d, job);
         batch->attempts = 0;
         log_info("batch-posted", log_s("db", d->target.db), log_s("table", batch->table),
                  log_s("batch", batch->place.group), log_u("rows", job->rows),
@@ -124,10 +125,10 @@ static void take_one(struct uploader *u, struct upload_job *job)
     struct database *d = batch->database;
     d->in_flight--;
     u->in_flight--;
-    if (batch->posted_ms != 0)
-        d->posted.is_asking = false;
     d->trials -= batch->is_trial;
     batch->is_trial = false;
+    if (batch->posted_ms != 0)
+        d->posted.is_asking = false;
     note_quarantine(u, batch, job);
     if (job->parts > 0)
         note_taken(u, d, job);

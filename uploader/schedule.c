@@ -5,6 +5,7 @@
 
 #include "common/base/crash.h"
 #include "common/base/log.h"
+#include "uploader/probe.h"
 #include "uploader/uploader.h"
 
 /* --- scanning
@@ -209,6 +210,14 @@ static unsigned count_active(const struct uploader *u)
     return active;
 }
 
+unsigned schedule_threads(unsigned uploads, size_t databases)
+{
+    unsigned threads = 0;
+    for (unsigned i = 1; i <= databases; i++)
+        threads += uploads / i > 1 ? uploads / i : 1;
+    return threads + 2 * (unsigned)databases;
+}
+
 void schedule_put_back(struct database *d, struct batch *batch)
 {
     if (batch->posted_ms == 0) {
@@ -217,14 +226,6 @@ void schedule_put_back(struct database *d, struct batch *batch)
     }
     d->posted.is_asking = false;
     batches_post(d, batch);
-}
-
-unsigned schedule_threads(unsigned uploads, size_t databases)
-{
-    unsigned threads = 0;
-    for (unsigned i = 1; i <= databases; i++)
-        threads += uploads / i > 1 ? uploads / i : 1;
-    return threads + 2 * (unsigned)databases;
 }
 
 static bool submit(struct uploader *u, struct database *d, struct batch *batch)
@@ -251,6 +252,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
     d->may_try = false;
     batch->is_trial = d->breaker.state == BREAKER_OPEN || d->breaker.state == BREAKER_HALF_OPEN;
     d->trials += batch->is_trial;
+    d->breaker.is_watched = probe_is_twofold(job);
     breaker_note_begin(&d->breaker, &u->breaker, mono_now());
     return true;
 }
@@ -270,7 +272,7 @@ static bool start_one(struct uploader *u, struct database *d)
 
 void schedule_start(struct uploader *u)
 {
-    bool is_progress = !u->is_stopping;
+    bool is_progress = !u->is_stopping && u->database_count > 0;
     while (is_progress) {
         unsigned active = count_active(u);
         is_progress = false;

@@ -41,6 +41,21 @@ static void add_queue(json_t *out, const struct database *d)
                                   (json_int_t)raw_bytes));
 }
 
+static void add_health(json_t *out, const struct database *d)
+{
+    static const char *const states[BREAKER_STATES] = {[BREAKER_CLOSED] = "closed",
+                                                       [BREAKER_OPEN] = "open",
+                                                       [BREAKER_HALF_OPEN] = "half-open",
+                                                       [BREAKER_RECOVERING] = "recovering"};
+    json_object_set_new(out, "health", json_string(health_word(d->health)));
+    json_object_set_new(out, "since", json_integer(d->health_since_ms));
+    json_object_set_new(out, "reason", json_string(d->health == HEALTH_UP ? "" : d->reason.text));
+    json_object_set_new(out, "breaker", json_string(states[d->breaker.state]));
+    json_object_set_new(out, "next_probe_ms",
+                        json_integer(d->is_probing ? 0 : mono_left_ms(d->breaker.probe_due)));
+    json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
+}
+
 static void sum_posted(const struct uploader *u, const struct database *d, uint64_t *rows, uint64_t *late)
 {
     int64_t now_ms = wall_now_ms();
@@ -66,21 +81,6 @@ static void add_ages(json_t *out, const struct uploader *u, const struct databas
     ages_measure(u, d, &ages);
     json_object_set_new(out, "oldest_ms", json_integer(ages.oldest_ms));
     json_object_set_new(out, "late_segments", json_integer((json_int_t)ages.late_segments));
-}
-
-static void add_health(json_t *out, const struct database *d)
-{
-    static const char *const states[BREAKER_STATES] = {[BREAKER_CLOSED] = "closed",
-                                                       [BREAKER_OPEN] = "open",
-                                                       [BREAKER_HALF_OPEN] = "half-open",
-                                                       [BREAKER_RECOVERING] = "recovering"};
-    json_object_set_new(out, "health", json_string(health_word(d->health)));
-    json_object_set_new(out, "since", json_integer(d->health_since_ms));
-    json_object_set_new(out, "reason", json_string(d->health == HEALTH_UP ? "" : d->reason.text));
-    json_object_set_new(out, "breaker", json_string(states[d->breaker.state]));
-    json_object_set_new(out, "next_probe_ms",
-                        json_integer(d->is_probing ? 0 : mono_left_ms(d->breaker.probe_due)));
-    json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
 }
 
 static json_t *database_status(struct uploader *u, struct database *d)

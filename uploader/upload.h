@@ -36,6 +36,8 @@ struct upload_job {
     void *owner;       /* the caller's */
     bool is_probe;     /* no batch: only `outcome` is filled, see probe.h */
     struct mono begun;
+    struct outcome engine; /* of a probe that is twofold: what the engine says */
+    bool has_engine;
 
     /* What came of it. */
     enum upload_end end;

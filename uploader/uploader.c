@@ -4,6 +4,8 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "uploader/token.h"
+#include "uploader/trust.h"
 
 struct database *uploader_find(struct uploader *u, const char *folder)
 {
@@ -16,13 +18,23 @@ struct database *uploader_find(struct uploader *u, const char *folder)
 /* --- configuration
  * ------------------------------------------------------------------------------------------ */
 
-static int check_token(const struct target *target, const char *token_file, struct err *err)
+/* A token, where one is to be sent, goes to whom it is meant for only (trust.h). */
+static int check_trust(struct target *target, const struct token_options *tokens, const struct trust *trust,
+                       struct err *err)
 {
-    if (!token_file || target->kind != TARGET_ADX || target->may_get_token)
+    if (target->kind != TARGET_ADX)
         return 0;
+    target->may_get_token = trust_endpoint(trust, target->place);
+    if (target->may_get_token || token_auth_of(tokens, target->place) == AUTH_NONE)
+        return 0;
+    if (strncmp(target->place, "http:", 5) == 0)
+        return err_set(err, -EINVAL,
+                       "--database %s=%s: with --auth %s the address must be https or loopback: a token is "
+                       "not sent in the clear",
+                       target->db, target->place, token_auth_word(token_auth_of(tokens, target->place)));
     return err_set(err, -EINVAL,
-                   "--database %s=%s: with --token-file the address must be https or loopback: a token is "
-                   "not sent in the clear",
+                   "--database %s=%s: that is no host of Kusto's: a token is not shown to it; give "
+                   "--trusted-host HOST if it is right, or --auth none",
                    target->db, target->place);
 }
 
@@ -56,20 +68,30 @@ static struct resources *share_resources(struct uploader *u, const char *place)
     return resources;
 }
 
-static int set_up_endpoint(struct uploader *u, const struct conf *conf, struct database *d, struct err *err)
+static int set_up_endpoint(struct uploader *u, const struct conf *conf, const struct token_options *tokens,
+                           const struct trust *trust, struct database *d, struct err *err)
 {
     if (d->target.kind == TARGET_DIR)
         return 0;
     target_to_engine(&d->target);
     int rc = find_dm(conf, d, &d->endpoint.dm, err);
     if (rc == 0)
-        rc = check_token(&d->endpoint.dm, conf_text(conf, CONF_TOKEN_FILE), err);
+        rc = check_trust(&d->endpoint.dm, tokens, trust, err);
     if (rc == 0 && !(d->endpoint.resources = share_resources(u, d->endpoint.dm.place)))
         rc = err_set(err, -ENOMEM, "out of memory");
     return rc;
 }
 
-static int add_database(struct uploader *u, const struct conf *conf, const char *text, struct err *err)
+static int read_trust(const struct conf *conf, struct token_options *tokens, struct trust *trust,
+                      struct err *err)
+{
+    *trust = (struct trust){0};
+    trust->hosts = conf_list(conf, CONF_TRUSTED_HOST, &trust->count);
+    return token_options_read(tokens, conf, err);
+}
+
+static int add_database(struct uploader *u, const struct conf *conf, const char *text,
+                        const struct token_options *tokens, const struct trust *trust, struct err *err)
 {
     struct database *d = &u->databases[u->database_count];
     int rc = target_parse(text, &d->target, err);
@@ -77,26 +99,30 @@ static int add_database(struct uploader *u, const struct conf *conf, const char 
         rc = err_set(err, -EINVAL, "--database %s: %s was given before: one target for each database", text,
                      d->target.db);
     if (rc == 0)
-        rc = check_token(&d->target, conf_text(conf, CONF_TOKEN_FILE), err);
+        rc = check_trust(&d->target, tokens, trust, err);
     if (rc)
         return rc;
     adx_endpoint_init(&d->endpoint);
     waiting_init(&d->queue);
     u->database_count++;
-    return set_up_endpoint(u, conf, d, err);
+    return set_up_endpoint(u, conf, tokens, trust, d, err);
 }
 
 static int add_databases(struct uploader *u, const struct conf *conf, struct err *err)
 {
     size_t count;
+    struct token_options tokens;
+    struct trust trust;
     char *const *list = conf_list(conf, CONF_DATABASE, &count);
     u->databases = calloc(count, sizeof *u->databases);
     u->resources = calloc(count, sizeof *u->resources);
     if (!u->databases || !u->resources)
         return err_set(err, -ENOMEM, "out of memory");
-    int rc = 0;
+    int rc = read_trust(conf, &tokens, &trust, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = add_database(u, conf, list[i], err);
+        rc = add_database(u, conf, list[i], &tokens, &trust, err);
+    if (rc == 0 && !(u->context.options.tokens = tokens_new(&tokens, &u->context.is_stopping)))
+        rc = err_set(err, -ENOMEM, "out of memory");
     return rc;
 }
 
@@ -130,7 +156,6 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                               .confirm_after_ms = u->confirm_after_ms,
                                               .confirm_every_ms = u->confirm_every_ms,
                                               .retry_min_ms = u->backoff.min_ms,
-                                              .token_file = conf_text(conf, CONF_TOKEN_FILE),
                                               .timeout_ms = conf_number(conf, CONF_REQUEST_TIMEOUT),
                                               .probe_timeout_ms = conf_number(conf, CONF_PROBE_TIMEOUT),
                                               .is_aborted = &u->context.is_aborted,
@@ -158,6 +183,7 @@ static void fini(void *state)
     atomic_store(&u->context.is_stopping, true);
     atomic_store(&u->context.is_aborted, true);
     pool_free(u->pool);
+    tokens_free(u->context.options.tokens);
     for (size_t i = 0; i < u->database_count; i++) {
         struct database *d = &u->databases[i];
         for (struct batch *batch; (batch = d->batches);) {
@@ -188,10 +214,15 @@ static int check(const struct conf *conf, struct err *err)
 {
     size_t count;
     struct target target;
+    struct token_options tokens;
+    struct trust trust;
     char *const *texts = conf_list(conf, CONF_DATABASE, &count);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++)
+    int rc = read_trust(conf, &tokens, &trust, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = target_parse(texts[i], &target, err);
+        if (rc == 0)
+            rc = check_trust(&target, &tokens, &trust, err);
+    }
     return rc;
 }
 

@@ -9,12 +9,12 @@
 #ifndef UPLOADER_UPLOADER_H
 #define UPLOADER_UPLOADER_H
 
+#include "common/base/backoff.h"
 #include "common/control/client.h"
 #include "common/control/daemon.h"
-#include "uploader/backoff.h"
+#include "common/spool/waiting.h"
 #include "uploader/breaker.h"
 #include "uploader/pool.h"
-#include "uploader/waiting.h"
 
 enum {
     UPLOADER_ONCE_ATTEMPTS = 3, /* --once: so many failures in a row, and it is given up for this run */

@@ -1,34 +1,12 @@
 #include "walwriter/request.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <strings.h>
 
-#include "common/base/log.h"
-#include "common/http/head.h"
-#include "walwriter/answer.h"
-#include "walwriter/body.h"
+#include "walwriter/admission.h"
+#include "walwriter/request_parts.h"
 
 enum {
     RETRY_S = 1,
-};
-
-enum phase { NEW, LOOKING, ASKING, READING, PIECE, REFUSED, COMMITTING };
-
-struct request {
-    struct job job; /* the first member: the committer gives it back */
-    struct reception *reception;
-    struct MHD_Connection *connection;
-    struct client *client;
-    struct route route;
-    enum phase phase;
-    bool has_stage, has_body, is_counted;
-    bool is_full; /* the stage is to be handed on before anything else */
-    struct http_head head;
-    int64_t started_ns;
-    struct stage stage;
-    struct body body;
-    struct refused refused;
 };
 
 void *request_new(void *cls, const char *target, struct MHD_Connection *connection)
@@ -85,8 +63,7 @@ void request_end(void *cls, struct MHD_Connection *connection, void **slot,
 
 /* --- refusing ---------------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 4, 5))) static void refuse(struct request *request, unsigned status,
-                                                         const char *code, const char *format, ...)
+void request_refuse(struct request *request, unsigned status, const char *code, const char *format, ...)
 {
     struct refused *refused = &request->refused;
     va_list args;
@@ -122,89 +99,6 @@ static enum MHD_Result turn_away(struct request *request)
     return MHD_YES;
 }
 
-/* --- the head ---------------------------------------------------------------------------------------- */
-
-static bool check_sender(struct request *request)
-{
-    switch (http_server_check(&request->reception->server, request->connection)) {
-    case AUTH_NOBODY:
-        refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
-               "a token (Authorization: Bearer ...) or a client certificate is wanted here");
-        return false;
-    case AUTH_WRONG:
-        refuse(request, MHD_HTTP_FORBIDDEN, "forbidden", "this is not the token that is wanted here");
-        return false;
-    case AUTH_OK:
-        break;
-    }
-    return true;
-}
-
-static bool check_target(struct request *request, const char *method)
-{
-    const struct route *route = &request->route;
-    const struct receive_settings *settings = &request->reception->settings;
-    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
-        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "rows are sent by POST");
-    else if (route->kind == ROUTE_BAD)
-        refuse(request, MHD_HTTP_BAD_REQUEST, "bad-request", "%s", route->why);
-    else if (atomic_load(&request->reception->is_draining))
-        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
-               "this receiver is about to leave: send to another");
-    else if (settings->database_count > 0 &&
-             !conf_words_have(settings->databases, settings->database_count, route->db))
-        refuse(request, MHD_HTTP_FORBIDDEN, "database", "database '%.200s' is not taken here", route->db);
-    return request->refused.status == 0;
-}
-
-static bool check_size(struct request *request, enum body_encoding *encoding)
-{
-    const char *text = http_header(request->connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
-    uint64_t most = request->reception->settings.body_max_bytes;
-    if (body_encoding_of(text, encoding) != 0)
-        refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "encoding",
-               "Content-Encoding '%.100s': gzip and identity are known", text);
-    else if (request->head.has_length && request->head.length > most)
-        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-body-bytes)",
-               request->head.length, most);
-    return request->refused.status == 0;
-}
-
-static bool check_room(struct request *request)
-{
-    struct reception *reception = request->reception;
-    struct refusal refusal;
-    struct err err;
-    int rc = registry_get(&reception->registry, &request->route, &request->job.table, &err);
-    if (rc) {
-        request->job.table = NULL;
-        if (rc == -EINVAL)
-            refuse(request, MHD_HTTP_BAD_REQUEST, "bad-name", "%s", err.text);
-        else
-            refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy", "%s", err.text);
-    } else if (!registry_has_room(&reception->registry, request->job.table->database, &refusal)) {
-        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "full", "no room: %s", refusal.reason);
-    }
-    return rc == 0 && request->refused.status == 0;
-}
-
-static bool make_stage(struct request *request, enum body_encoding encoding)
-{
-    const struct receive_settings *settings = &request->reception->settings;
-    uint64_t expected = request->head.has_length && encoding == BODY_IDENTITY ? request->head.length : 0;
-    enum stage_status status = stage_init(&request->stage, &request->reception->memory, request->route.format,
-                                          settings->row_max_bytes, request->route.is_partial, expected);
-    request->has_stage = true;
-    request->has_body = status == STAGE_OK;
-    if (status == STAGE_OK &&
-        body_init(&request->body, &request->stage, encoding, settings->body_max_bytes) == BODY_OK)
-        return true;
-    refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
-           "bodies that are being received fill the memory that is set aside for them (receive-memory)");
-    return false;
-}
-
 /* --- with the committer ------------------------------------------------------------------------------- */
 
 static void on_done(struct job *job)
@@ -230,9 +124,9 @@ static bool is_done(struct request *request)
 {
     const struct job *job = &request->job;
     if (job->result == JOB_FULL)
-        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "full", "no room: %s", job->why);
+        request_refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "full", "no room: %s", job->why);
     else if (job->result == JOB_FAILED)
-        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
+        request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
     return job->result == JOB_DONE;
 }
 
@@ -247,11 +141,9 @@ static enum MHD_Result begin_reading(struct request *request)
 /* A body that is small costs less than asking. */
 static enum MHD_Result begin_ingest(struct request *request, const char *method)
 {
-    enum body_encoding encoding;
     total_add(&request->reception->totals.in_flight, 1);
     request->is_counted = true;
-    if (!check_sender(request) || !check_target(request, method) || !check_size(request, &encoding) ||
-        !check_room(request) || !make_stage(request, encoding))
+    if (!admission_grant(request, method))
         return turn_away(request);
     if (http_head_is_small(&request->head))
         return begin_reading(request);
@@ -269,11 +161,11 @@ static enum MHD_Result begin(struct request *request, const char *method)
     if (request->route.kind == ROUTE_INGEST || request->route.kind == ROUTE_BAD)
         return begin_ingest(request, method);
     if (request->route.kind == ROUTE_NONE)
-        refuse(request, MHD_HTTP_NOT_FOUND, "not-found",
-               "here are /ingest/<database>/<table>, /healthz, /readyz, /metrics");
+        request_refuse(request, MHD_HTTP_NOT_FOUND, "not-found",
+                       "here are /ingest/<database>/<table>, /healthz, /readyz, /metrics");
     else if (!is_reading)
-        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this is read by GET");
-    else if (request->route.kind != ROUTE_METRICS || check_sender(request))
+        request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this is read by GET");
+    else if (request->route.kind != ROUTE_METRICS || admission_check_sender(request))
         request->phase = LOOKING;
     return request->phase == LOOKING ? MHD_YES : turn_away(request);
 }
@@ -293,9 +185,9 @@ static void refuse_row(struct request *request)
 {
     struct fault fault = request->stage.fault;
     request->refused.fault = fault;
-    refuse(request, MHD_HTTP_BAD_REQUEST, "bad-row",
-           "row %" PRIu64 " (line %" PRIu64 "): %s; nothing of this request was kept", fault.row, fault.line,
-           fault.why);
+    request_refuse(request, MHD_HTTP_BAD_REQUEST, "bad-row",
+                   "row %" PRIu64 " (line %" PRIu64 "): %s; nothing of this request was kept", fault.row,
+                   fault.line, fault.why);
 }
 
 static void refuse_body(struct request *request, enum body_status status)
@@ -304,13 +196,14 @@ static void refuse_body(struct request *request, enum body_status status)
     if (status == BODY_BAD_ROW)
         refuse_row(request);
     else if (status == BODY_NO_MEMORY)
-        refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
-               "bodies that are being received fill the memory that is set aside for them (receive-memory)");
+        request_refuse(
+            request, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
+            "bodies that are being received fill the memory that is set aside for them (receive-memory)");
     else if (status == BODY_TOO_LARGE)
-        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-               "at most %" PRIu64 " bytes are taken, inflated or not (max-body-bytes)", most);
+        request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+                       "at most %" PRIu64 " bytes are taken, inflated or not (max-body-bytes)", most);
     else
-        refuse(request, MHD_HTTP_BAD_REQUEST, "bad-gzip", "the body is not gzip, or not all of it");
+        request_refuse(request, MHD_HTTP_BAD_REQUEST, "bad-gzip", "the body is not gzip, or not all of it");
 }
 
 /* Refused in the middle: the rest of a body of known length is passed over, of another is not waited for. */

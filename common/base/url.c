@@ -29,7 +29,7 @@ static const char *judge(CURLU *url, const char *scheme, const char *host)
     else if (!host || !*host)
         why = "there is no host in it";
     else if (user)
-        why = "a user or password in an address is refused (use --token-file)";
+        why = "a user or password in an address is refused";
     else if (query || fragment)
         why = "an address with ? or # is refused";
     curl_free(user);

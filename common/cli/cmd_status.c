@@ -137,6 +137,15 @@ static void print_disk(const json_t *guard)
            has_reason ? reason : "");
 }
 
+static void print_ring(const json_t *peerd)
+{
+    int64_t members = message_number(peerd, "members", 0);
+    if (members > 1)
+        printf("\nring: %lld of %lld members present%s (spillway peers)\n",
+               (long long)message_number(peerd, "present", 0), (long long)members,
+               json_is_true(json_object_get(peerd, "settled")) ? "" : ", not settled yet");
+}
+
 static void print_queues(const json_t *queues)
 {
     size_t i;
@@ -176,6 +185,7 @@ static void print_all(const struct cli *cli, const json_t *programs, const json_
     for (size_t i = 0; cli_daemons[i]; i++)
         print_program(cli_daemons[i], json_object_get(programs, cli_daemons[i]));
     print_disk(json_object_get(programs, "diskguard"));
+    print_ring(json_object_get(programs, "peerd"));
     print_queues(queues);
     print_databases(json_object_get(programs, "uploader"));
 }

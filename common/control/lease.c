@@ -179,6 +179,11 @@ int lease_take(struct lease *lease, int64_t bytes, struct err *err)
     return take(lease, bytes, 0, err);
 }
 
+bool lease_holds(const struct lease *lease, int64_t bytes)
+{
+    return !lease->client || lease->held >= bytes;
+}
+
 int lease_take_file(struct lease *lease, int64_t bytes, struct err *err)
 {
     return take(lease, bytes, 1, err);

@@ -18,6 +18,7 @@
 #ifndef SPILLWAY_LEASE_H
 #define SPILLWAY_LEASE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/clock.h"
@@ -38,6 +39,9 @@ NODISCARD int lease_take(struct lease *lease, int64_t bytes, struct err *err);
 /* The same, and the right to make one segment file more (max-segment-count; a file counts from its creation
  * in any queue on, .bad ones too; renaming is free). */
 NODISCARD int lease_take_file(struct lease *lease, int64_t bytes, struct err *err);
+
+/* Are so many bytes held, so that lease_take() would not have to ask? */
+bool lease_holds(const struct lease *lease, int64_t bytes);
 
 /* One segment file was made. (When it is removed again, diskguard's scans find that.) */
 void lease_use_file(struct lease *lease);

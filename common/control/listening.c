@@ -10,12 +10,13 @@
 #include "common/base/log.h"
 
 enum {
-    TRIAL_MS = 1000, /* from one trial to the next */
-    ANSWER_MS = 500, /* so long a connection may take to be taken */
-    MISSES_MAX = 3,  /* so many times in a row it may fail */
-    CLOSING_MS =
-        200, /* nng_listener_close() is waited for so long; it may hang as nng_close() may (closing.h) */
-    HELLO_BYTES = 8, /* of the handshake (nng's SP header), in each direction */
+    TRIAL_MS = 1000,  /* from one trial to the next */
+    ANSWER_MS = 500,  /* a connection is looked at so often, until it was taken */
+    MISSES_MAX = 4,   /* greeted, and not taken at so many looks: nobody takes connections any more */
+    SILENT_MAX = 20,  /* not even greeted: nng's threads may just be waiting for a processor */
+    CLOSING_MS = 200, /* nng_listener_close() is waited for so long; it may hang as nng_close() may
+                         (closing.h) */
+    HELLO_BYTES = 8,  /* of the handshake (nng's SP header), in each direction */
 };
 
 static const char scheme[] = "ipc://";
@@ -145,26 +146,27 @@ static bool begin_trial(struct listening *listening)
 static bool has_greeted(const struct listening *listening)
 {
     unsigned char hello[HELLO_BYTES];
-    return recv(listening->probe, hello, sizeof hello, MSG_DONTWAIT) == (ssize_t)sizeof hello;
+    return recv(listening->probe, hello, sizeof hello, MSG_DONTWAIT | MSG_PEEK) == (ssize_t)sizeof hello;
 }
 
-static void note_miss(struct listening *listening)
+static void note_miss(struct listening *listening, unsigned most)
 {
     listening->due = mono_after(ANSWER_MS);
-    if (++listening->misses >= MISSES_MAX)
+    if (++listening->misses >= most)
         listen_anew(listening);
 }
 
 static void end_trial(struct listening *listening)
 {
     bool is_taken = atomic_load(&listening->taken) != listening->taken_before;
-    if (is_taken && has_greeted(listening)) {
+    bool is_greeted = has_greeted(listening);
+    if (is_taken && is_greeted) {
         listening_stop(listening);
         listening->misses = 0;
         listening->due = mono_after(TRIAL_MS);
         return;
     }
-    note_miss(listening);
+    note_miss(listening, is_greeted ? MISSES_MAX : SILENT_MAX);
 }
 
 void listening_tick(struct listening *listening)
@@ -176,7 +178,7 @@ void listening_tick(struct listening *listening)
     } else if (begin_trial(listening)) {
         listening->due = mono_after(listening->probe >= 0 ? ANSWER_MS : TRIAL_MS);
     } else {
-        note_miss(listening);
+        note_miss(listening, MISSES_MAX);
     }
 }
 

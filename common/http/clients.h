@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/list.h"
@@ -16,6 +17,7 @@ struct client {
     struct link link;
     int fd;
     _Atomic int64_t deadline_ns; /* monotonic; 0: none, we are at work for it */
+    _Atomic bool is_in_body;     /* a body is awaited of it */
 };
 
 struct clients {
@@ -41,7 +43,9 @@ void clients_await_body(const struct clients *clients, struct client *client, in
 /* Nothing is awaited of it. */
 void clients_rest(struct client *client);
 
-/* Cut off those that are late. Returns how many. Once a second is often enough. */
+/* Cut off those that are late, and those that have left in the middle of a body: libmicrohttpd 0.9.75 reads
+ * until less came than it asked for, and so misses, with edge-triggered epoll, an end that came together with
+ * the last bytes. Returns how many. Once a second is often enough. */
 unsigned clients_reap(struct clients *clients);
 
 #endif

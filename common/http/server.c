@@ -183,7 +183,7 @@ unsigned http_server_tick(struct http_server *server)
     unsigned cut = clients_reap(&server->clients);
     if (cut > 0)
         log_info("clients-cut", log_n("connections", cut),
-                 log_s("reason", "too slow, or idle (client-timeout)"));
+                 log_s("reason", "too slow or idle (client-timeout), or gone"));
     return cut;
 }
 

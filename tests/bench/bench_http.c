@@ -18,7 +18,13 @@
 
 #include "common/base/clock.h"
 
-enum { CLIENTS_MAX = 4096, REQUEST_MAX = 4 << 20, ANSWER_MAX = 4096, TIMES_MAX = 4 << 20 };
+enum {
+    ANSWER_MS = 120000,
+    CLIENTS_MAX = 4096,
+    REQUEST_MAX = 4 << 20,
+    ANSWER_MAX = 4096,
+    TIMES_MAX = 4 << 20
+};
 
 struct client {
     int fd;
@@ -170,9 +176,9 @@ static void run_load(void)
         send_request(&clients[i]);
     while (busy > 0) {
         struct epoll_event events[256];
-        int n = epoll_wait(poller, events, 256, 10000);
+        int n = epoll_wait(poller, events, 256, ANSWER_MS);
         if (n <= 0)
-            errx(111, "no answer in 10 s");
+            errx(111, "no answer in %d s", ANSWER_MS / 1000);
         for (int i = 0; i < n; i++) {
             struct client *client = events[i].data.ptr;
             if (!read_answer(client))

@@ -2,8 +2,11 @@
 # $(BUILD)/bench/. make check runs a quick pass (tests/system/bench.bats).
 bench_bins := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 tests_bench_deflate_CFLAGS := $(if $(filter isal,$(CODEC)),-DHAVE_ISAL)
+# Libraries of one of them: NAME_LIBS.
+bench_transfer_LIBS := $(HTTP_LIBS)
+bench_sink_LIBS := $(HTTP_LIBS)
 $(bench_bins): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(common_a) $(codec_obj)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $($(notdir $@)_LIBS) $(LIBS)
 bench-programs: $(bench_bins) $(BUILD)/tests/ctl.$(CODEC)
 .PHONY: bench-programs

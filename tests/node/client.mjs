@@ -6,8 +6,12 @@
 //
 // Environment: PEERS (where node_modules is), ENGINE and DM (base URLs), TOKEN (optional bearer token), or TENANT, CLIENT,
 // SECRET and AAD (a login endpoint to get one from, by @azure/identity). Exit 1: the SDK threw; its message is on stderr.
+import { webcrypto } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+
+// Debian 12's node 18 has it, but not where the SDK (which is made for 20) looks.
+globalThis.crypto ??= webcrypto;
 
 const { PEERS, ENGINE, DM, TOKEN, TENANT, CLIENT, SECRET, AAD } = process.env;
 const load = (path) => import(pathToFileURL(`${PEERS}/node_modules/${path}`).href);

@@ -30,13 +30,14 @@ segment() {
 }
 
 # to ID [TABLE [DB [SCHEMA]]]: the target of a transfer.
-to() { echo "/transfer?db=${3:-D}&table=${2:-T}&schema=${4:--}&format=${FORMAT:-csv}&id=$1"; }
+to() { echo "/transfer?db=${3-D}&table=${2-T}&schema=${4--}&format=${FORMAT:-csv}&id=$1"; }
 
 # post TARGET FILE [CURL-FLAG...]: prints the status; the answer is in $T/answer, its headers in $T/headers.
 post() {
     local target=$1 file=$2
     shift 2
-    curl -s -o "$T/answer" -D "$T/headers" -w '%{http_code}' -H 'Expect:' -H 'Content-Type: application/gzip' --data-binary "@$file" "$@" "$URL$target"
+    [[ $* == *Expect:* ]] || set -- -H 'Expect:' "$@"
+    curl -s -o "$T/answer" -D "$T/headers" -w '%{http_code}' -H 'Content-Type: application/gzip' --data-binary "@$file" "$@" "$URL$target"
 }
 answer() { jq -r "$1" "$T/answer"; }
 odd() { python3 "$BATS_TEST_DIRNAME/transfer.py" "$@"; }
@@ -60,7 +61,7 @@ is_clean() { [ -z "$(find "$SPOOL/active" "$SPOOL/upload" "$SPOOL/quarantine" "$
     rows upload | sort -n | cmp - <({ seq 1 200; seq 1 200; seq 1 3000000; seq 1 3000000; } | sort -n)
     spillway --spool "$SPOOL" verify --deep
     # Ours, received, by one hop; the age of the rows is in the heads of what was sent.
-    segments upload | head -n 1 | xargs python3 "$BATS_TEST_DIRNAME/members.py" >"$T/members" || true
+    segments upload | head -n 1 | xargs -d '\n' head -c 400 | grep -a -o '"received":true,"hops":1' | head -n 1 | grep -q .
 }
 
 @test "tables, schemas and formats have segments of their own" {
@@ -168,7 +169,7 @@ PY
     cat "$T/a.gz" "$T/plain.gz" >"$T/both.gz"; bad "$T/both.gz"
     head -c 1000 /dev/zero >"$T/zeros"; cat "$T/a.gz" "$T/zeros" >"$T/both.gz"; bad "$T/both.gz"
     size=$(stat -c %s "$T/a.gz")
-    for at in 0 3 12 20 40 100 $((size / 2)) $((size - 5)) $((size - 1)); do damaged "$T/a.gz" "$at"; bad "$T/damaged.gz"; done
+    for at in 0 3 12 20 40 100 $((size / 2)) $((size - 12)) $((size - 1)); do damaged "$T/a.gz" "$at"; bad "$T/damaged.gz"; done
     for cut in 1 45 $((size - 1)); do head -c "$cut" "$T/a.gz" >"$T/cut.gz"; bad "$T/cut.gz"; done
     # Only a head: no rows.
     python3 - "$T/a.gz" "$T/head.gz" <<'PY'
@@ -329,7 +330,7 @@ PY
     grep -qx 'spillway_up{program="uploader"} 0' "$T/metrics"
     curl -s "$URL/peer/state" >"$T/answer"
     [ "$(answer '"\(.v) \(.name) \(.incarnation > 0) \(.databases | type)"')" = "1 n1 true object" ]
-    ctl "$SPOOL" peerd '{"op":"status"}' >"$T/answer"
+    ctl "$SPOOL/run/peerd.ctl" '{"v":1,"op":"status"}' >"$T/answer"
     [ "$(answer '"\(.received.databases.D.rows) \(.received.ids) \(.ready)"')" = "100 1 true" ]
 }
 
@@ -445,9 +446,7 @@ PY
 }
 
 @test "kill -9 storms: every transfer is stored once, none is lost" {
-    for i in {1..400}; do seq $((i * 10)) $((i * 10 + 9)) | gzip -c >/dev/null; done
     mkdir "$T/load"
-    seq 1 20 | segment base
     for i in {1..300}; do seq "$i" "$i" | segment "l$i" >/dev/null; mv "$T/l$i.gz" "$T/load/$i.gz"; rm -rf "$T/made.l$i"; done
     receiver --no-guard --segment-age 100ms --sync always
     start load python3 "$BATS_TEST_DIRNAME/transfer.py" load "$PORT" "$T/load" 300 8

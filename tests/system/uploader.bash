@@ -1,5 +1,5 @@
 # For tests of the uploader. Needs lib.bash (load lib first).
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # who loads it uses it
 
 SCHEMA='n:long,s:string'
 

@@ -34,7 +34,7 @@ PYTHON
     [[ $output == *"before"* ]]
     run -100 up --database D=dir:/x --retry-min 1m --retry-max 1s
     echo t >"$T/token"
-    run -100 up --database D=http://adx.example.com --token-file "$T/token"
+    run -100 up --database D=http://adx.example.com --adx-token-file "$T/token"
     [[ $output == *"in the clear"* ]]
 }
 
@@ -340,9 +340,9 @@ crash_at() {
     run -75 up --database D="$SIM"
     [[ $output == *"verdict=unauthorised"* ]]
     [ "$(count quarantine)" = 0 ]
-    run -75 up --database D="$SIM" --token-file "$T/nothing"
+    run -75 up --database D="$SIM" --adx-token-file "$T/nothing"
     [[ $output == *"token-file"* ]]
-    run -0 up --database D="$SIM" --token-file "$T/token" --log-level debug
+    run -0 up --database D="$SIM" --adx-token-file "$T/token" --log-level debug
     [[ $output != *secret-token* ]]
     [ "$(sim_rows A D)" = 5 ]
 }

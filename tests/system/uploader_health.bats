@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What the uploader says of its databases, and that one which is away holds up no other.
-# shellcheck disable=SC2154 # bats sets status and output
+# shellcheck disable=SC2154,SC2030,SC2031,SC2317 # bats sets status and output; each test is a subshell
 
 bats_require_minimum_version 1.5.0
 load lib
@@ -48,7 +48,7 @@ is_in() { grep -q "$1" "$2"; }
     start_up --database D="$SIM" --idle-probe 50ms
     wait_until 10 status_is health unauthorised
     stop uploader
-    start_up --database Other="$SIM" --idle-probe 50ms --token-file "$T/token"
+    start_up --database Other="$SIM" --idle-probe 50ms --adx-token-file "$T/token"
     wait_until 10 status_is health missing Other
     curl -sSf -o /dev/null -X POST "$SIM/_sim/database?name=Other"
     wait_until 10 status_is health up Other
@@ -79,7 +79,7 @@ is_in() { grep -q "$1" "$2"; }
     wait_until 20 nothing_left
     [ $((${EPOCHREALTIME/./} - begin)) -ge 6000000 ]
     wait_until 10 status_is health up
-    ! grep -q database-down "$T/uploader.log"
+    run ! grep -q database-down "$T/uploader.log"
     stop uploader
 }
 

@@ -202,3 +202,30 @@ crash_at() {
     [ "$(count quarantine)" = 3 ]
     jq -es 'all(.reason == "refused" and (.message | test("type"; "i")))' "$SPOOL"/quarantine/D/*.why
 }
+
+@test "queued: without its engine a database is degraded, or down where that counts; without data management it is down" {
+    health_is() { [ "$(spillway --spool "$SPOOL" status --json | jq -r ".programs.uploader.databases.$1.health")" = "$2" ]; }
+    # shellcheck disable=SC2046
+    daemon() { start uploader uploader $(flags) --ingest queued --idle-probe 50ms --breaker-failures 2 --breaker-time 0 --probe-interval 50ms --recovery-hold 50ms "$@"; }
+    both_start
+    daemon
+    wait_until 10 health_is D up
+    sim_fault '{"match":"mgmt","status":503,"count":0}'
+    wait_until 10 health_is D degraded
+    sim_fault '{"match":"dm","status":503,"count":0}'
+    wait_until 10 health_is D down
+    sim_no_faults
+    wait_until 10 health_is D up
+    stop uploader
+    sim_fault '{"match":"mgmt","status":503,"count":0}'
+    daemon --health engine
+    wait_until 10 health_is D down
+    sim_no_faults
+    wait_until 10 health_is D up
+    stop uploader
+    # Data of a database that its engine does not know would go into the queue, and nowhere from there.
+    daemon --database Other="$SIM" --data-management Other="$DM"
+    wait_until 10 health_is Other missing
+    wait_until 10 health_is D up
+    stop uploader
+}

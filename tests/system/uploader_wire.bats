@@ -305,7 +305,7 @@ auto() { up --ingest auto "$@"; }
     sink_fault '{"match":"/messages","how":"drop"}'
     sink_fault '{"match":"create-merge.*B","status":400,"body":"{\"error\":{\"code\":\"BadRequest_X\",\"message\":\"https://a/b?sig=geheim and Bearer token-geheim\",\"@permanent\":true}}"}'
     start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms \
-        --ingest queued --database D="$SINK" --token-file "$T/token" --log-level debug
+        --ingest queued --database D="$SINK" --adx-token-file "$T/token" --log-level debug
     wait_until 20 nothing_left
     spillway --spool "$SPOOL" status --json >"$T/status.log"
     spillway --spool "$SPOOL" metrics >"$T/metrics.log"

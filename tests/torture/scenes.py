@@ -1,17 +1,19 @@
 """Scenes: a spool in some state, a program that is run over it under a fault, and a clean run afterwards that must bring all rows
 home. Used with the n-th call that fails (nth.py), with named crash points (points.py) and with power cuts (power.py)."""
 import glob
+import gzip
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
 from oracle import TOO_LONG, Expected, Judge, members, read, segment_text
-from rig import (DEADLINE, Daemon, Failure, Result, argv_of, backtrace, check_end, environment, fault, must, post, run, sealed_rows,
+from rig import (DEADLINE, REPO, Daemon, Failure, Result, argv_of, backtrace, check_end, environment, fault, must, post, run, sealed_rows,
                  wait_until, walwriter_args)
 
 SMALL = ("--block-bytes", "4K", "--segment-bytes", "8K")
@@ -138,7 +140,15 @@ def make_aside(rig, spool):
     return {"aside": 300, "hurt": 200, "stays": 100, "goes": 200}
 
 
-TEMPLATES = {"aside": make_aside, "wide": make_wide, "thin": make_thin, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
+def make_ring(rig, spool):
+    """Segments of six tables, of which another member owns some."""
+    fed = {f"ring{i}": 120 for i in range(6)}
+    for i, (writer, count) in enumerate(fed.items()):
+        fill(rig, spool, writer, count, f"T{i}")
+    return fed
+
+
+TEMPLATES = {"ring": make_ring, "aside": make_aside, "wide": make_wide, "thin": make_thin, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
 
 
 def template(rig, name):
@@ -460,6 +470,87 @@ class Peerd(Scene):
             raise Failure(f"still there after a clean run: {left[:4]}")
 
 
+class PeerdSend(Scene):
+    """A peer takes what is its own, once for each id (tests/tools/peer.py); or says what `script` wants."""
+
+    program, name, state = "peerd", "peerd-send", "ring"
+    codes = {0, 75, 100, 111}
+    script = ()
+
+    def __init__(self, rig, top):
+        super().__init__(rig, top)
+        self.peer = os.path.join(top, "peer")
+        os.mkdir(self.peer)
+
+    def args(self, port):
+        return ("--spool", self.spool, "--no-guard", "--once", "--name", "a", "--listen", "127.0.0.1:0", "--peer",
+                f"b=http://127.0.0.1:{port}", "--transfer-linger", "0", "--retry-min", "1ms", "--retry-max", "5ms", "--peer-unhealthy", "1ms",
+                "--max-transfer-age", "1h", "--peer-poll", "20ms")
+
+    def run(self, shim, script=()):
+        with open(os.path.join(self.peer, "script"), "w", encoding="ascii") as out:
+            out.writelines(json.dumps(step) + "\n" for step in script)
+        port = os.path.join(self.peer, "port")
+        if os.path.exists(port):
+            os.unlink(port)
+        with subprocess.Popen([sys.executable, os.path.join(REPO, "tests/tools/peer.py"), "b", self.peer], stdin=subprocess.DEVNULL) as peer:
+            try:
+                wait_until("the peer listens", lambda: os.path.exists(port))
+                return run("peerd", *self.args(read(port).decode()), fault=shim)
+            finally:
+                peer.kill()
+
+    def start(self, shim):
+        return self.run(shim, self.script)
+
+    def finish(self):
+        for _ in range(5):
+            result = self.run({})
+            if result.code == 0:
+                break
+        left = [p for q in ("sealed", "transfer") for p in glob.glob(os.path.join(self.spool, q, "D", "*"))]
+        if result.code != 0 or left:
+            raise Failure(f"a clean run exits {result.code}, and there is still {left[:4]}\n" + result.tail())
+
+    def gather(self, judge):
+        super().gather(judge)
+        for path in glob.glob(os.path.join(self.peer, "stored", "*.gz")):
+            judge.take(gzip.decompress(read(path)), "peer:" + os.path.basename(path))
+
+
+class PeerdLost(PeerdSend):
+    """Answers are lost, bodies are cut."""
+
+    name = "peerd-lost"
+    script = ({"do": "lose"}, {"do": "reset", "after": 50}, {"do": "cut"})
+
+
+class PeerdRefused(PeerdSend):
+    name = "peerd-refused"
+    script = ({"status": 400, "code": "unknown-database"},)
+
+
+class PeerdDiverted(PeerdSend):
+    name = "peerd-diverted"
+    script = ({"status": 413},)
+
+
+class PeerdMixed(PeerdSend):
+    """Its segments are damaged: they go to upload/, where what is whole of them is saved."""
+
+    name = "peerd-mixed"
+
+    def __init__(self, rig, top):
+        super().__init__(rig, top)
+        for path in glob.glob(os.path.join(self.spool, "sealed/D/*")):
+            truncate(path, 3)
+        judge = Judge(rig.rows)
+        judge.take_spool(self.spool)
+        for writer, want in self.expected.items():
+            have = judge.found.get(writer, {})
+            self.expected[writer] = Expected(want.fed, want.acked, want.exact, [s for s in range(want.acked) if s not in have])
+
+
 class Diskguard(Scene):
     """It starts, looks at everything, answers, and ends; or says why it cannot."""
 
@@ -685,6 +776,7 @@ class WalwriterRewrite(Walwriter):
 
 SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, ReceiverMany, ReceiverSeal, ReceiverParked,
                               WalwriterSlow,
-                              WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx, UploaderBlocks, UploaderConfirmed,
-                              UploaderWide,
+                              WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, PeerdSend, PeerdLost,
+                              PeerdRefused, PeerdDiverted, PeerdMixed, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx,
+                              UploaderBlocks, UploaderConfirmed, UploaderWide,
                               UploaderRefused, UploaderPartRefused, WalwriterRewrite]}

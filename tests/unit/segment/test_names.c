@@ -1,4 +1,4 @@
-/* name.h, schema.h and flake.h, with ADX-Mon's own vectors (tests/golden/adxmon-schema-flake.json). */
+/* name.h, schema.h and flake.h, with ADX-Mon's own vectors (tests/golden/adxmon-vectors.json). */
 #include "tests/unit/segment/segment_test.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static int setup(void **state UNUSED)
     const char *repo = getenv("REPO");
     char path[4096];
 
-    snprintf(path, sizeof(path), "%s/tests/golden/adxmon-schema-flake.json", repo ? repo : ".");
+    snprintf(path, sizeof(path), "%s/tests/golden/adxmon-vectors.json", repo ? repo : ".");
     vectors = json_load_file(path, 0, NULL);
     return vectors ? 0 : -1;
 }

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "uploader/backoff.h"
-#include "uploader/waiting.h"
+#include "common/base/backoff.h"
+#include "common/spool/waiting.h"
 
 static const struct batch_limits limits = {.raw_bytes = 100, .blocks = 50, .files = 4, .age_ms = 1000};
 

@@ -1,8 +1,10 @@
 /* The segments of one database that wait in a queue, as the last scan saw them, grouped by table, schema and
  * format. The directory is the truth: this is a cache of what a scan tells (names) and of what a measurement
- * tells (rows, raw bytes), 40 bytes a segment. Main thread only. */
-#ifndef UPLOADER_WAITING_H
-#define UPLOADER_WAITING_H
+ * tells (rows, raw bytes), some 60 bytes a segment. Used by uploader (upload/) and by peerd (sealed/), which
+ * measures nothing but the length of files. A scan of a directory that has changed reads all its names, but
+ * parses only those that are new. One thread at a time for each. */
+#ifndef SPILLWAY_SPOOL_WAITING_H
+#define SPILLWAY_SPOOL_WAITING_H
 
 #include <stdbool.h>
 #include <time.h>
@@ -10,11 +12,12 @@
 #include "common/base/clock.h"
 #include "common/segment/name.h"
 #include "common/spool/place.h"
-#include "uploader/walk.h"
+#include "common/spool/walk.h"
 
 struct waiting_segment {
     uint64_t id;
-    uint64_t raw_bytes; /* 0 until measured, as the next two */
+    uint64_t name_hash; /* of the file's name */
+    uint64_t raw_bytes; /* 0 until measured, as the next two. peerd: bytes of the file */
     uint32_t rows, blocks;
     uint32_t group;
     uint32_t seen_ms; /* monotonic, modulo 2^32: when a scan saw it first */
@@ -33,7 +36,9 @@ struct waiting_group {
 struct waiting {
     struct waiting_segment *segments;
     size_t count, capacity;
-    size_t sorted; /* so many are in order; those behind were found by the scan that is going on */
+    size_t sorted;   /* so many are in order; those behind were found by the scan that is going on */
+    uint32_t *index; /* hash table of the sorted, by name_hash; UINT32_MAX: free */
+    size_t index_count;
     struct waiting_group *groups;
     size_t group_count, group_capacity;
     uint32_t *chains; /* hash table of groups */

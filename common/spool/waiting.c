@@ -1,4 +1,4 @@
-#include "uploader/waiting.h"
+#include "common/spool/waiting.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@ enum {
     RACY_MS = 2000
 }; /* a directory that changed so shortly before a scan may have changed after it, too */
 
-static const uint32_t NO_GROUP = UINT32_MAX;
+static const uint32_t NO_GROUP = UINT32_MAX, NO_SEGMENT = UINT32_MAX;
 
 void waiting_init(struct waiting *waiting)
 {
@@ -24,6 +24,7 @@ void waiting_fini(struct waiting *waiting)
     free(waiting->groups);
     free(waiting->chains);
     free(waiting->segments);
+    free(waiting->index);
     free(waiting->due);
     waiting_init(waiting);
 }
@@ -141,7 +142,42 @@ static int by_group_and_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static int add_segment(struct waiting *waiting, uint32_t group, uint64_t id)
+/* Where the segment with this name is in the index, or the free place where it would be. */
+static size_t place_of(const struct waiting *waiting, uint64_t name_hash)
+{
+    size_t at = name_hash & (waiting->index_count - 1);
+    while (waiting->index[at] != NO_SEGMENT && waiting->segments[waiting->index[at]].name_hash != name_hash)
+        at = (at + 1) & (waiting->index_count - 1);
+    return at;
+}
+
+static struct waiting_segment *find_known(struct waiting *waiting, uint64_t name_hash)
+{
+    if (waiting->index_count == 0)
+        return NULL;
+    uint32_t at = waiting->index[place_of(waiting, name_hash)];
+    return at == NO_SEGMENT ? NULL : &waiting->segments[at];
+}
+
+/* After segments have moved. Without memory there is none, and each name is parsed. */
+static void rebuild_index(struct waiting *waiting)
+{
+    size_t count = 64;
+    while (count < waiting->count * 2)
+        count *= 2;
+    if (count != waiting->index_count) {
+        free(waiting->index);
+        waiting->index = malloc(count * sizeof *waiting->index);
+        waiting->index_count = waiting->index ? count : 0;
+    }
+    if (!waiting->index)
+        return;
+    memset(waiting->index, 0xff, count * sizeof *waiting->index);
+    for (size_t i = 0; i < waiting->count; i++)
+        waiting->index[place_of(waiting, waiting->segments[i].name_hash)] = (uint32_t)i;
+}
+
+static int add_segment(struct waiting *waiting, uint32_t group, uint64_t id, uint64_t name_hash)
 {
     if (waiting->count >= waiting->capacity) {
         size_t capacity = waiting->capacity > 0 ? waiting->capacity + waiting->capacity / 2 : 64;
@@ -151,8 +187,8 @@ static int add_segment(struct waiting *waiting, uint32_t group, uint64_t id)
         waiting->segments = segments;
         waiting->capacity = capacity;
     }
-    waiting->segments[waiting->count++] =
-        (struct waiting_segment){.id = id, .group = group, .seen_ms = waiting->now_ms, .is_present = true};
+    waiting->segments[waiting->count++] = (struct waiting_segment){
+        .id = id, .name_hash = name_hash, .group = group, .seen_ms = waiting->now_ms, .is_present = true};
     return 0;
 }
 
@@ -162,6 +198,12 @@ static int see_file(void *arg, const struct spool_place *place, int dir, const c
     struct waiting *waiting = arg;
     struct segment_name name;
     uint32_t group;
+    uint64_t name_hash = XXH64(file, strlen(file), 0);
+    struct waiting_segment *known = find_known(waiting, name_hash);
+    if (known) {
+        known->is_present = true;
+        return 0;
+    }
     if (segment_name_parse(file, &name) != NAME_OK) {
         waiting->strays++;
         return 0;
@@ -174,7 +216,7 @@ static int see_file(void *arg, const struct spool_place *place, int dir, const c
         waiting->sorted > 0 ? bsearch(&key, waiting->segments, waiting->sorted, sizeof key, by_group_and_id)
                             : NULL;
     if (!found)
-        return add_segment(waiting, group, name.id);
+        return add_segment(waiting, group, name.id, name_hash);
     found->is_present = true;
     return 0;
 }
@@ -190,10 +232,29 @@ static void find_ranges(struct waiting *waiting)
     }
 }
 
+/* Bring those behind the first `sorted` into order with them. */
+static void sort_new(struct waiting *waiting, size_t sorted)
+{
+    struct waiting_segment *all = waiting->segments;
+    size_t fresh = waiting->count - sorted, at = waiting->count;
+    struct waiting_segment *copy = malloc(fresh * sizeof *copy);
+    if (!copy) {
+        qsort(all, waiting->count, sizeof *all, by_group_and_id);
+        return;
+    }
+    memcpy(copy, all + sorted, fresh * sizeof *copy);
+    qsort(copy, fresh, sizeof *copy, by_group_and_id);
+    while (fresh > 0) {
+        bool is_old_last = sorted > 0 && by_group_and_id(&all[sorted - 1], &copy[fresh - 1]) > 0;
+        all[--at] = is_old_last ? all[--sorted] : copy[--fresh];
+    }
+    free(copy);
+}
+
 /* What was not seen is gone; the rest goes into order. */
 static void settle(struct waiting *waiting)
 {
-    size_t kept = 0, kept_sorted = 0;
+    size_t kept = 0, kept_sorted = 0, had = waiting->count, had_sorted = waiting->sorted;
     for (size_t i = 0; i < waiting->count; i++) {
         if (!waiting->segments[i].is_present)
             continue;
@@ -202,8 +263,10 @@ static void settle(struct waiting *waiting)
     }
     waiting->count = kept;
     if (kept_sorted < kept)
-        qsort(waiting->segments, kept, sizeof *waiting->segments, by_group_and_id);
+        sort_new(waiting, kept_sorted);
     waiting->sorted = kept;
+    if (kept < had || had_sorted < had)
+        rebuild_index(waiting);
     if (waiting->capacity > 1024 && kept < waiting->capacity / 4) {
         struct waiting_segment *smaller = realloc(waiting->segments, waiting->capacity / 2 * sizeof *smaller);
         if (smaller) {

@@ -1,8 +1,8 @@
 /* Walk over the members of a segment that is known to be whole, by their headers and trailers: payloads are
  * not read, so the cost depends on the number of blocks and not on their bytes. One pread for each block of
  * usual size. One thread at a time. */
-#ifndef UPLOADER_WALK_H
-#define UPLOADER_WALK_H
+#ifndef SPILLWAY_SPOOL_WALK_H
+#define SPILLWAY_SPOOL_WALK_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "uploader/walk.h"
+#include "common/spool/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>

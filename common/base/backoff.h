@@ -1,7 +1,7 @@
 /* How long to wait before the next attempt: capped exponential with full jitter, and what the server asked
  * for. Pure. */
-#ifndef UPLOADER_BACKOFF_H
-#define UPLOADER_BACKOFF_H
+#ifndef SPILLWAY_BACKOFF_H
+#define SPILLWAY_BACKOFF_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "uploader/backoff.h"
+#include "common/base/backoff.h"
 
 static int64_t between(int64_t least, int64_t most, int64_t retry_after_ms, uint32_t random)
 {

@@ -1,0 +1,363 @@
+#include <errno.h>
+#include <sys/random.h>
+
+#include "common/base/log.h"
+#include "peerd/shipping_parts.h"
+
+enum {
+    STOP_MS = 5000 /* of the skeleton's DAEMON_GRACE_MS: then requests are broken off */,
+    ONCE_ATTEMPTS = 3
+};
+
+/* --- setting up
+ * ---------------------------------------------------------------------------------------------
+ */
+
+static void wake(void *arg)
+{
+    daemon_wake(arg);
+}
+
+int shipping_new(struct shipping **out, struct daemon *daemon, struct tally *tally,
+                 const struct shipping_settings *settings, const struct sender_settings *sender,
+                 struct err *err)
+{
+    const struct workers_hooks hooks = {.local_bytes = sizeof(struct sender),
+                                        .run = delivery_run,
+                                        .fini = delivery_fini,
+                                        .wake = wake,
+                                        .arg = daemon};
+    struct shipping *shipping = calloc(1, sizeof *shipping);
+    *out = shipping;
+    if (!shipping)
+        return err_set(err, -ENOMEM, "out of memory");
+    shipping->daemon = daemon;
+    shipping->settings = *settings;
+    shipping->context = (struct delivery_context){.spool = &daemon->spool, .tally = tally, .sender = *sender};
+    shipping->context.sender.is_aborted = &shipping->is_aborted;
+    shipping->workers = workers_new(settings->transfers, &hooks);
+    return shipping->workers ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+void shipping_free(struct shipping *shipping)
+{
+    if (!shipping)
+        return;
+    atomic_store(&shipping->is_aborted, true);
+    for (struct worker_job *job = workers_free(shipping->workers), *next; job; job = next) {
+        next = job->next;
+        free(job);
+    }
+    for (struct parcel *parcel; (parcel = shipping->waiting);) {
+        shipping->waiting = parcel->next;
+        free(parcel);
+    }
+    links_fini(&shipping->links);
+    free(shipping);
+}
+
+struct parcel *parcel_new(struct shipping *shipping, const struct spool_place *place, const char *peer)
+{
+    struct parcel *parcel = calloc(1, sizeof *parcel);
+    if (!parcel)
+        return NULL;
+    parcel->delivery.context = &shipping->context;
+    parcel->delivery.place = *place;
+    parcel->since = mono_now();
+    snprintf(parcel->peer, sizeof parcel->peer, "%s", peer);
+    return parcel;
+}
+
+void parcel_wait(struct shipping *shipping, struct parcel *parcel)
+{
+    struct parcel **at = &shipping->waiting;
+    while (*at && strcmp((*at)->delivery.place.group, parcel->delivery.place.group) < 0)
+        at = &(*at)->next;
+    parcel->next = *at;
+    *at = parcel;
+}
+
+static uint32_t any_32_bits(void)
+{
+    uint32_t bits = 0;
+    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
+        bits = (uint32_t)mono_now().ns;
+    return bits;
+}
+
+/* --- starting
+ * ------------------------------------------------------------------------------------------------
+ */
+
+bool shipping_has_slot(struct shipping *shipping, const char *peer)
+{
+    const struct link *link = links_get(&shipping->links, peer);
+    return link && !shipping->is_stopping && shipping->in_flight < shipping->settings.transfers &&
+           link->in_flight < shipping->settings.per_peer;
+}
+
+bool shipping_is_trouble(struct shipping *shipping, const char *peer)
+{
+    const struct link *link = links_get(&shipping->links, peer);
+    return !link || link_is_in_trouble(link);
+}
+
+static void aim(struct parcel *parcel, const struct view_member *peer)
+{
+    struct sender_peer *to = &parcel->delivery.peer;
+    snprintf(to->name, sizeof to->name, "%s", peer->name);
+    snprintf(to->url, sizeof to->url, "%s", peer->url);
+    snprintf(to->connect_to, sizeof to->connect_to, "%s", peer->connect_to);
+}
+
+static void submit(struct shipping *shipping, struct parcel *parcel, enum delivery_task task)
+{
+    struct link *link = links_get(&shipping->links, parcel->peer);
+    bool is_in_doubt = parcel->delivery.is_in_doubt;
+    parcel->delivery.task = task;
+    parcel->delivery.is_in_doubt = is_in_doubt;
+    parcel->delivery.was_asked = false;
+    parcel->delivery.cause[0] = '\0';
+    if (!link || workers_submit(shipping->workers, &parcel->delivery.job) != 0) {
+        log_warn("transfer-not-started", log_s("peer", parcel->peer), log_s("cause", "no memory or threads"));
+        parcel->not_before = mono_after(shipping->settings.backoff.min_ms);
+        parcel_wait(shipping, parcel);
+        return;
+    }
+    link->in_flight++;
+    shipping->in_flight++;
+}
+
+int shipping_send(struct shipping *shipping, const char *db_folder, const struct waiting *waiting,
+                  const struct waiting_group *group, size_t count, const struct view_member *peer)
+{
+    struct spool *spool = &shipping->daemon->spool;
+    struct spool_place place = spool_group(QUEUE_TRANSFER, db_folder, spool_next_id(spool));
+    struct parcel *parcel = parcel_new(shipping, &place, peer->name);
+    char file[NAME_FILE_MAX_BYTES + 1];
+    size_t taken = 0;
+    int rc = parcel ? 0 : -ENOMEM;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        waiting_name(waiting, group, i, file);
+        rc = claim_take(spool, &place, QUEUE_SEALED, file);
+        taken += rc == 0;
+        if (rc == -ENOENT) /* taken by hand */
+            rc = 0;
+    }
+    if (rc)
+        log_warn("claim-failed", log_s("db", db_folder), log_s("transfer", place.group),
+                 log_s("cause", strerror(-rc)));
+    if (!parcel || (rc && taken == 0)) {
+        free(parcel);
+        return rc;
+    }
+    aim(parcel, peer);
+    submit(shipping, parcel, DELIVERY_SEND);
+    return rc;
+}
+
+/* --- what came of one
+ * ------------------------------------------------------------------------------------------
+ */
+
+static void tell(struct shipping *shipping, const struct parcel *parcel, const char *type,
+                 enum log_level level, int64_t retry_ms)
+{
+    const struct delivery *d = &parcel->delivery;
+    const struct answer *answer = &d->sent.answer;
+    const char *cause = *d->cause ? d->cause : d->was_asked ? answer->why : "";
+    log_emit(level, type,
+             LOG_FIELDS(log_s("db", d->place.db), log_s("table", d->table), log_s("peer", parcel->peer),
+                        log_s("transfer", d->place.group), log_u("rows", d->rows), log_u("bytes", d->bytes),
+                        log_u("segments", d->segments), log_n("status", d->was_asked ? answer->status : 0),
+                        log_s("answer", d->was_asked ? fate_word(answer->fate) : ""),
+                        log_s("code", d->was_asked ? answer->code : ""), log_s("cause", cause),
+                        log_n("took_ms", d->took_ms), log_n("retry_ms", retry_ms),
+                        log_s("request", d->was_asked ? d->sent.request_id : "")));
+    daemon_publish(shipping->daemon, type,
+                   json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "db", d->place.db, "table",
+                             d->table, "peer", parcel->peer, "transfer", d->place.group, "rows",
+                             (json_int_t)d->rows, "bytes", (json_int_t)d->bytes, "segments",
+                             (json_int_t)d->segments, "status",
+                             (json_int_t)(d->was_asked ? answer->status : 0), "code",
+                             d->was_asked ? answer->code : "", "cause", cause));
+}
+
+static int64_t delay_of(const struct shipping *shipping, const struct parcel *parcel)
+{
+    const struct answer *answer = &parcel->delivery.sent.answer;
+    const struct backoff *backoff = &shipping->settings.backoff;
+    if (parcel->delivery.was_asked && answer->fate == FATE_UNAUTHORISED)
+        return backoff_slow_ms(backoff, answer->retry_after_ms, any_32_bits());
+    return backoff_delay_ms(backoff, parcel->attempts,
+                            parcel->delivery.was_asked ? answer->retry_after_ms : 0, any_32_bits());
+}
+
+static void keep(struct shipping *shipping, struct parcel *parcel)
+{
+    const struct delivery *d = &parcel->delivery;
+    int64_t retry_ms;
+    parcel->attempts++;
+    retry_ms = delay_of(shipping, parcel);
+    parcel->not_before = mono_after(retry_ms);
+    parcel->is_given_up = shipping->settings.is_once && parcel->attempts >= ONCE_ATTEMPTS;
+    bool must_be_mended = d->was_asked && d->sent.answer.fate == FATE_UNAUTHORISED;
+    tell(shipping, parcel, "transfer-failed", must_be_mended ? LEVEL_ERROR : LEVEL_WARN, retry_ms);
+    parcel_wait(shipping, parcel);
+}
+
+static void note_answer(struct shipping *shipping, const struct delivery *d, struct link *link)
+{
+    bool was_in_trouble = link_is_in_trouble(link);
+    shipping->by_fate[d->sent.answer.fate]++;
+    link_note(link, &d->sent.answer, shipping->settings.unhealthy_ms);
+    if (link_is_in_trouble(link) && !was_in_trouble)
+        log_warn("peer-unhealthy", log_s("peer", link->name), log_s("answer", fate_word(d->sent.answer.fate)),
+                 log_s("cause", d->sent.answer.why), log_n("for_ms", mono_left_ms(link->trouble_until)),
+                 log_s("meanwhile", "its tables are uploaded from here"));
+    if (d->end == DELIVERY_DONE) {
+        link->transfers++;
+        link->bytes += d->bytes;
+    }
+}
+
+static void note_end(struct shipping *shipping, struct parcel *parcel)
+{
+    const struct delivery *d = &parcel->delivery;
+    switch (d->end) {
+    case DELIVERY_DONE:
+        tell(shipping, parcel, "segments-sent", LEVEL_INFO, 0);
+        break;
+    case DELIVERY_REFUSED:
+        tell(shipping, parcel, "transfer-refused", LEVEL_ERROR, 0);
+        break;
+    case DELIVERY_DIVERTED:
+        shipping->diverted += d->segments > 0 ? d->segments : 1;
+        if (d->task == DELIVERY_GIVE_UP && d->is_in_doubt)
+            tell(shipping, parcel, "transfer-possibly-twice", LEVEL_ERROR, 0);
+        else
+            tell(shipping, parcel, "transfer-diverted", LEVEL_WARN, 0);
+        break;
+    case DELIVERY_EMPTY:
+    case DELIVERY_KEPT:
+        break;
+    }
+}
+
+static void take_one(struct shipping *shipping, struct parcel *parcel)
+{
+    struct link *link = links_get(&shipping->links, parcel->peer);
+    shipping->in_flight--;
+    if (link) {
+        link->in_flight--;
+        if (parcel->delivery.was_asked)
+            note_answer(shipping, &parcel->delivery, link);
+    }
+    note_end(shipping, parcel);
+    if (parcel->delivery.end == DELIVERY_KEPT)
+        keep(shipping, parcel);
+    else
+        free(parcel);
+}
+
+/* --- what waits
+ * ------------------------------------------------------------------------------------------------
+ */
+
+enum turn { TURN_SEND, TURN_GIVE_UP, TURN_WAIT };
+
+static bool is_patience_over(const struct shipping *shipping, const struct parcel *parcel)
+{
+    const struct delivery *d = &parcel->delivery;
+    int64_t since_ms = mono_since_ms(parcel->since);
+    bool is_unauthorised = d->was_asked && d->sent.answer.fate == FATE_UNAUTHORISED;
+    if (!d->is_in_doubt && !is_unauthorised && since_ms >= shipping->settings.patience_ms)
+        return true;
+    return since_ms >= shipping->settings.give_up_ms ||
+           (parcel->frozen_ms > 0 && wall_now_ms() - parcel->frozen_ms >= SHIPPING_LEDGER_MS);
+}
+
+/* `member`: the peer as the view has it, or NULL. */
+static enum turn turn_of(struct shipping *shipping, const struct parcel *parcel,
+                         const struct view_member *member)
+{
+    if (!mono_is_past(parcel->not_before) || parcel->is_given_up)
+        return TURN_WAIT;
+    bool has_left = member ? member->is_self : !shipping->settings.has_dns;
+    if (has_left || is_patience_over(shipping, parcel))
+        return TURN_GIVE_UP;
+    if (!member || member->trouble == VIEW_MISNAMED || !shipping_has_slot(shipping, parcel->peer))
+        return TURN_WAIT;
+    return TURN_SEND;
+}
+
+static void try_again(struct shipping *shipping, const struct view *view)
+{
+    for (struct parcel **at = &shipping->waiting; *at && !shipping->is_stopping;) {
+        struct parcel *parcel = *at;
+        const struct view_member *member = view_find(view, parcel->peer);
+        enum turn turn = turn_of(shipping, parcel, member);
+        if (turn == TURN_WAIT) {
+            at = &parcel->next;
+            continue;
+        }
+        *at = parcel->next;
+        if (turn == TURN_SEND)
+            aim(parcel, member);
+        submit(shipping, parcel, turn == TURN_SEND ? DELIVERY_SEND : DELIVERY_GIVE_UP);
+        at = &shipping->waiting; /* submit() may have put it back */
+        if (*at == parcel)
+            break;
+    }
+}
+
+static int64_t delay_ms(const struct shipping *shipping)
+{
+    struct mono due = shipping->abort_at;
+    bool has_due = shipping->is_stopping && !atomic_load(&shipping->is_aborted);
+    for (const struct parcel *p = shipping->waiting; p && !shipping->is_stopping; p = p->next) {
+        if (p->is_given_up || mono_is_past(p->not_before)) /* it waits for a slot, or for its peer */
+            continue;
+        due = has_due ? mono_earlier(due, p->not_before) : p->not_before;
+        has_due = true;
+    }
+    return has_due ? mono_left_ms(due) : DAEMON_NEVER;
+}
+
+int64_t shipping_step(struct shipping *shipping, const struct view *view, uint64_t *diverted)
+{
+    for (struct worker_job *job = workers_take(shipping->workers), *next; job; job = next) {
+        next = job->next;
+        take_one(shipping, (struct parcel *)job);
+    }
+    if (shipping->is_stopping && mono_is_past(shipping->abort_at))
+        atomic_store(&shipping->is_aborted, true);
+    try_again(shipping, view);
+    *diverted = shipping->diverted;
+    shipping->diverted = 0;
+    return delay_ms(shipping);
+}
+
+void shipping_stop(struct shipping *shipping)
+{
+    shipping->is_stopping = true;
+    shipping->abort_at = mono_after(STOP_MS);
+}
+
+bool shipping_is_idle(const struct shipping *shipping)
+{
+    return shipping->in_flight == 0;
+}
+
+bool shipping_has_work(const struct shipping *shipping)
+{
+    for (const struct parcel *p = shipping->waiting; p; p = p->next)
+        if (!p->is_given_up)
+            return true;
+    return shipping->in_flight > 0;
+}
+
+bool shipping_has_left(const struct shipping *shipping)
+{
+    return shipping->waiting || shipping->in_flight > 0 || shipping->foreign > 0;
+}
