@@ -45,10 +45,11 @@ static int find_dm(const struct conf *conf, const struct database *d, struct tar
     char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
     for (size_t i = 0; i < count; i++) {
         if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
-            return err_set(err, -EINVAL,
-                           "--data-management %s: this is not a database and the address of an endpoint; give "
-                           "DB=https://HOST",
-                           list[i]);
+            return err_set(
+                err, -EINVAL,
+                "--data-management %s: this is not a database and the address of an endpoint; give "
+                "DB=https://HOST",
+                list[i]);
         if (strcmp(dm->folder, d->target.folder) == 0)
             return 0;
     }
@@ -309,16 +310,17 @@ static const struct conf_about about = {
     .bit = CONF_U,
     .summary = "bring segments from the spool into Azure Data Explorer",
     .usage = "",
-    .text = "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
-            "each batch to the\n"
-            "target of its database without compressing anything anew. A batch is removed only when the "
-            "target has taken\n"
-            "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
-            "else is tried again.\n"
-            "A database that fails holds back its own data only.\n"
-            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
-            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
-            "--confirm-after.",
+    .text =
+        "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
+        "each batch to the\n"
+        "target of its database without compressing anything anew. A batch is removed only when the "
+        "target has taken\n"
+        "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
+        "else is tried again.\n"
+        "A database that fails holds back its own data only.\n"
+        "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+        "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+        "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",
