@@ -240,7 +240,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->owner = batch;
         job->begun = mono_now();
     }
-    if (!job || pool_submit(u->pool, job) != 0) {
+    if (!job || workers_submit(u->workers, &job->job) != 0) {
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
         free(job);
         batch->not_before = mono_after(u->backoff.min_ms);

@@ -4,6 +4,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "uploader/probe.h"
 #include "uploader/token.h"
 #include "uploader/trust.h"
 
@@ -177,12 +178,29 @@ static void wake(void *arg)
     daemon_wake(arg);
 }
 
+static void run_job(struct worker_job *one, void *local)
+{
+    struct upload_job *job = (struct upload_job *)one;
+    if (job->is_probe)
+        probe_run(job, local);
+    else
+        upload_run(job, local);
+}
+
+static void end_worker(void *local)
+{
+    worker_fini(local);
+}
+
 static void fini(void *state)
 {
     struct uploader *u = state;
     atomic_store(&u->context.is_stopping, true);
     atomic_store(&u->context.is_aborted, true);
-    pool_free(u->pool);
+    for (struct worker_job *left = u->workers ? workers_free(u->workers) : NULL, *next; left; left = next) {
+        next = left->next;
+        free(left);
+    }
     tokens_free(u->context.options.tokens);
     for (size_t i = 0; i < u->database_count; i++) {
         struct database *d = &u->databases[i];
@@ -233,8 +251,13 @@ static int set_up(struct uploader *u, struct err *err)
         return rc;
     u->walk = malloc(sizeof *u->walk);
     u->context.totals = totals_new(&u->daemon->spool);
-    u->pool = pool_new(schedule_threads(u->uploads, u->database_count), wake, u->daemon);
-    if (!u->walk || !u->context.totals || !u->pool)
+    const struct workers_hooks hooks = {.local_bytes = sizeof(struct worker),
+                                        .run = run_job,
+                                        .fini = end_worker,
+                                        .wake = wake,
+                                        .arg = u->daemon};
+    u->workers = workers_new(schedule_threads(u->uploads, u->database_count), &hooks);
+    if (!u->walk || !u->context.totals || !u->workers)
         return err_set(err, -ENOMEM, "out of memory");
     health_init(u);
     rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
