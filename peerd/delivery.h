@@ -42,7 +42,6 @@ struct delivery {
     bool is_failing;           /* in: from here it cannot be uploaded */
     struct drop_decision drop; /* in: of DELIVERY_DROP */
     bool is_in_doubt;          /* in: may the peer have it? out: likewise */
-    void *owner;               /* the caller's */
 
     /* What came of it. */
     enum delivery_end end;

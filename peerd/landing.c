@@ -113,17 +113,17 @@ int landings_init(struct landings *landings, const struct landing_settings *sett
     list_init(&landings->open);
     list_init(&landings->ready);
     list_init(&landings->own);
-    landings->table = calloc(BUCKETS, sizeof *landings->table);
+    landings->table = calloc(BUCKETS, sizeof(struct landing *));
     return landings->table ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static void free_list(struct link *head)
 {
-    while (!list_is_empty(head)) {
-        struct landing *landing = LIST_ENTRY(head->next, struct landing, link);
-        list_remove(&landing->link);
-        free_landing(landing);
+    for (struct link *next, *l = head->next; l != head; l = next) {
+        next = l->next;
+        free_landing(LIST_ENTRY(l, struct landing, link));
     }
+    list_init(head);
 }
 
 void landings_fini(struct landings *landings)
@@ -178,8 +178,10 @@ int landings_get(struct landings *landings, const struct landing_key *key, struc
                  struct err *err)
 {
     *out = landings_find(landings, key);
-    int rc = *out ? 0 : make(landings, key, out, err);
-    if (rc || (*out)->hash)
+    if (*out)
+        return 0;
+    int rc = make(landings, key, out, err);
+    if (rc)
         return rc;
     uint64_t hash = hash_of(key);
     struct landing **bucket = &landings->table[hash % BUCKETS];

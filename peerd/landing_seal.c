@@ -56,7 +56,7 @@ static int write_ids(struct landings *landings, const struct sealing *list, stru
                      size_t count, struct err *err)
 {
     struct buf lines;
-    int64_t grown;
+    int64_t grown = 0;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         bytes += of[i]->lines.len;

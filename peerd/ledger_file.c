@@ -31,7 +31,7 @@ void ledger_file_close(struct ledger_file *file)
 /* Open it, making it when it is missing, in the place of the one that is open. */
 static int open_newer(struct ledger_file *file)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = openat(file->spool->state, newer_name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     int rc = fd < 0 || fstat(fd, &st) != 0 ? -errno : file_sync_dir(file->spool->state);
     if (rc) {

@@ -22,7 +22,6 @@ struct router_db {
     char folder[SPOOL_NAME_BYTES];
     char db[NAME_FILE_MAX_BYTES + 1]; /* decoded */
     struct waiting queue;
-    bool is_present;
     struct mono held_until; /* the sacrificial instance had no room: not asked before */
 };
 

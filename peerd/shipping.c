@@ -115,9 +115,7 @@ static void aim(struct parcel *parcel, const struct view_member *peer)
 static void submit(struct shipping *shipping, struct parcel *parcel, enum delivery_task task)
 {
     struct link *link = links_get(&shipping->links, parcel->peer);
-    bool is_in_doubt = parcel->delivery.is_in_doubt;
     parcel->delivery.task = task;
-    parcel->delivery.is_in_doubt = is_in_doubt;
     parcel->delivery.was_asked = false;
     parcel->delivery.given_up = (struct drops_sum){0};
     parcel->delivery.cause[0] = '\0';

@@ -69,15 +69,27 @@ static bool find_queues(const struct sending *s, enum ingest_mode *offered, stru
     return *offered != INGEST_AUTO;
 }
 
+/* The emulator speaks no TLS. A real cluster is not asked what it is: that takes rights that bringing data
+ * does not. False: `outcome` says why it is not known. */
+static bool find_emulator(const struct sending *s, bool *is_it, struct outcome *outcome)
+{
+    *is_it = false;
+    if (strncmp(s->target->place, "https:", 6) == 0)
+        return true;
+    bool is_told = ask(s, s->target, "detect", ".show cluster details", outcome);
+    *is_it = is_told && is_emulator(&s->worker->http.answer);
+    return is_told || outcome->verdict == VERDICT_REFUSED; /* one that will not tell is not the emulator */
+}
+
 bool adx_find_offered(const struct sending *s, enum ingest_mode *offered, struct outcome *outcome)
 {
+    bool is_emulated;
     *offered = adx_offered(s->endpoint);
     if (*offered != INGEST_AUTO)
         return true;
-    bool is_told = ask(s, s->target, "detect", ".show cluster details", outcome);
-    if (!is_told && outcome->verdict != VERDICT_REFUSED) /* one that will not tell is not the emulator */
+    if (!find_emulator(s, &is_emulated, outcome))
         return false;
-    if (is_told && is_emulator(&s->worker->http.answer))
+    if (is_emulated)
         *offered = INGEST_INLINE;
     else if (!find_queues(s, offered, outcome))
         return false;

@@ -179,6 +179,7 @@ void adx_send(const struct sending *s, struct sent *sent, struct outcome *outcom
 {
     send_once(s, sent, outcome);
     /* Nothing was taken. Once more, if there is another token now. */
-    if (outcome->status == 401 && tokens_replace(s->options->tokens, s->target, &s->worker->token))
+    if (outcome->verdict == VERDICT_UNAUTHORISED && outcome->status == 401 &&
+        tokens_replace(s->options->tokens, s->target, &s->worker->token))
         send_once(s, sent, outcome);
 }

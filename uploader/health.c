@@ -139,7 +139,7 @@ static void start_probe(struct uploader *u, struct database *d)
         job->begun = mono_now();
         d->breaker.is_watched = probe_is_twofold(job);
     }
-    if (job && pool_submit(u->pool, job) == 0) {
+    if (job && workers_submit(u->workers, &job->job) == 0) {
         d->is_probing = true;
         return;
     }

@@ -56,7 +56,7 @@ static int record_uploaded(const struct queued *q, const struct resource *at, co
     struct progress *progress = &q->s->batch->progress;
     struct buf url;
     buf_init(&url, PROGRESS_BLOB_BYTES - 1);
-    int rc = resource_url(at, q->name, NULL, &url);
+    int rc = resource_url(at, q->name, NULL, &url) == 0 ? 0 : -ENAMETOOLONG;
     if (rc == 0) {
         progress->state = PROGRESS_UPLOADED;
         progress->end = sent->next;

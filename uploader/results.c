@@ -153,9 +153,10 @@ static void take_one(struct uploader *u, struct upload_job *job)
 
 void results_take(struct uploader *u)
 {
-    struct upload_job *next;
-    for (struct upload_job *job = pool_take(u->pool); job; job = next) {
-        next = job->next;
+    struct worker_job *next;
+    for (struct worker_job *one = workers_take(u->workers); one; one = next) {
+        struct upload_job *job = (struct upload_job *)one;
+        next = one->next;
         if (job->is_probe)
             health_take_probe(u, job);
         else

@@ -240,7 +240,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->owner = batch;
         job->begun = mono_now();
     }
-    if (!job || pool_submit(u->pool, job) != 0) {
+    if (!job || workers_submit(u->workers, &job->job) != 0) {
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
         free(job);
         batch->not_before = mono_after(u->backoff.min_ms);
@@ -259,11 +259,14 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 
 static bool start_one(struct uploader *u, struct database *d)
 {
-    struct batch *batch = batches_take_posted(d);
+    bool is_well = d->breaker.state == BREAKER_CLOSED || d->breaker.state == BREAKER_RECOVERING;
+    struct batch *batch = is_well ? batches_take_posted(d) : NULL;
     if (!batch)
         batch = batches_take(d);
     if (!batch && !leaving_is(d))
         batch = claim_next(u, d);
+    if (!batch && !is_well) /* the one that may be tried is better one that brings something */
+        batch = batches_take_posted(d);
     return batch && submit(u, d, batch);
 }
 

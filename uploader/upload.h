@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "common/base/clock.h"
+#include "common/base/workers.h"
 #include "uploader/send.h"
 #include "uploader/totals.h"
 
@@ -28,6 +29,7 @@ struct upload_context {
 };
 
 struct upload_job {
+    struct worker_job job; /* first: what threads pass about (workers.h) */
     struct upload_context *context;
     struct spool_place place;
     const struct target *target;
@@ -49,8 +51,6 @@ struct upload_job {
     uint64_t parts;                     /* sent in this run */
     int64_t posted_ms;                  /* POSTED: since when, wall time */
     int64_t took_ms;
-
-    struct upload_job *next; /* for whoever has it in a list */
 };
 
 void upload_run(struct upload_job *job, struct worker *worker);

@@ -4,6 +4,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "uploader/probe.h"
 #include "uploader/token.h"
 #include "uploader/trust.h"
 
@@ -45,10 +46,11 @@ static int find_dm(const struct conf *conf, const struct database *d, struct tar
     char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
     for (size_t i = 0; i < count; i++) {
         if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
-            return err_set(err, -EINVAL,
-                           "--data-management %s: this is not a database and the address of an endpoint; give "
-                           "DB=https://HOST",
-                           list[i]);
+            return err_set(
+                err, -EINVAL,
+                "--data-management %s: this is not a database and the address of an endpoint; give "
+                "DB=https://HOST",
+                list[i]);
         if (strcmp(dm->folder, d->target.folder) == 0)
             return 0;
     }
@@ -176,12 +178,29 @@ static void wake(void *arg)
     daemon_wake(arg);
 }
 
+static void run_job(struct worker_job *one, void *local)
+{
+    struct upload_job *job = (struct upload_job *)one;
+    if (job->is_probe)
+        probe_run(job, local);
+    else
+        upload_run(job, local);
+}
+
+static void end_worker(void *local)
+{
+    worker_fini(local);
+}
+
 static void fini(void *state)
 {
     struct uploader *u = state;
     atomic_store(&u->context.is_stopping, true);
     atomic_store(&u->context.is_aborted, true);
-    pool_free(u->pool);
+    for (struct worker_job *left = u->workers ? workers_free(u->workers) : NULL, *next; left; left = next) {
+        next = left->next;
+        free(left);
+    }
     tokens_free(u->context.options.tokens);
     for (size_t i = 0; i < u->database_count; i++) {
         struct database *d = &u->databases[i];
@@ -232,8 +251,13 @@ static int set_up(struct uploader *u, struct err *err)
         return rc;
     u->walk = malloc(sizeof *u->walk);
     u->context.totals = totals_new(&u->daemon->spool);
-    u->pool = pool_new(schedule_threads(u->uploads, u->database_count), wake, u->daemon);
-    if (!u->walk || !u->context.totals || !u->pool)
+    const struct workers_hooks hooks = {.local_bytes = sizeof(struct worker),
+                                        .run = run_job,
+                                        .fini = end_worker,
+                                        .wake = wake,
+                                        .arg = u->daemon};
+    u->workers = workers_new(schedule_threads(u->uploads, u->database_count), &hooks);
+    if (!u->walk || !u->context.totals || !u->workers)
         return err_set(err, -ENOMEM, "out of memory");
     health_init(u);
     rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
@@ -310,16 +334,17 @@ static const struct conf_about about = {
     .bit = CONF_U,
     .summary = "bring segments from the spool into Azure Data Explorer",
     .usage = "",
-    .text = "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
-            "each batch to the\n"
-            "target of its database without compressing anything anew. A batch is removed only when the "
-            "target has taken\n"
-            "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
-            "else is tried again.\n"
-            "A database that fails holds back its own data only.\n"
-            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
-            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
-            "--confirm-after.",
+    .text =
+        "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
+        "each batch to the\n"
+        "target of its database without compressing anything anew. A batch is removed only when the "
+        "target has taken\n"
+        "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
+        "else is tried again.\n"
+        "A database that fails holds back its own data only.\n"
+        "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+        "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+        "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",

@@ -1,5 +1,5 @@
 /* The uploader's state: what the main thread knows. Workers see only the job that they were given (upload.h)
- * and what is behind the locks of pool.h, adx.h and totals.h.
+ * and what is behind the locks of workers.h, adx.h and totals.h.
  *
  *     step():  take results -> scan the queue when it is time -> start what is due -> say when to be called
  * again
@@ -14,7 +14,7 @@
 #include "common/control/daemon.h"
 #include "common/spool/waiting.h"
 #include "uploader/breaker.h"
-#include "uploader/pool.h"
+#include "uploader/upload.h"
 
 enum {
     UPLOADER_ONCE_ATTEMPTS = 3, /* --once: so many failures in a row, and it is given up for this run */
@@ -85,7 +85,7 @@ struct unknown {
 struct uploader {
     struct daemon *daemon;
     struct upload_context context;
-    struct pool *pool;
+    struct workers *workers;
     struct ctl_client *diskguard;
     struct database *databases;
     size_t database_count;

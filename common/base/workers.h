@@ -1,7 +1,7 @@
 /* Threads that run jobs which block. What they share with the main thread is two lists under one lock; a
  * finished job wakes the main thread. Threads are started when they are first needed.
  *
- * A job is a struct of the caller's that begins with a struct worker_job. Used by peerd for sends. */
+ * A job is a struct of the caller's that begins with a struct worker_job. */
 #ifndef SPILLWAY_WORKERS_H
 #define SPILLWAY_WORKERS_H
 

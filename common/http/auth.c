@@ -17,7 +17,7 @@ int auth_reload(struct auth *auth, const char *token_file, struct err *err)
     else if (bytes == 0 || bytes > AUTH_TOKEN_MAX)
         rc = err_set(err, -EINVAL, "token-file %s: its first line must be a token of 1 to %d bytes",
                      token_file, AUTH_TOKEN_MAX);
-    if (rc == 0) {
+    if (rc == 0 && text.data) {
         pthread_mutex_lock(&auth->lock);
         memset(auth->token, 0, sizeof auth->token);
         memcpy(auth->token, text.data, bytes);

@@ -101,14 +101,16 @@ static void free_credentials(struct tls_credentials *credentials)
 static int read_all(const struct http_settings *settings, struct tls_credentials **out, struct err *err)
 {
     struct tls_credentials *credentials = calloc(1, sizeof *credentials);
-    int rc = credentials && gnutls_certificate_allocate_credentials(&credentials->certificate) == 0
+    if (!credentials)
+        return err_set(err, -ENOMEM, "out of memory");
+    int rc = gnutls_certificate_allocate_credentials(&credentials->certificate) == 0
                  ? read_pair(credentials, settings, err)
                  : err_set(err, -ENOMEM, "out of memory");
     if (rc == 0 && settings->tls_ca)
         rc = read_ca(credentials, settings->tls_ca, err);
     if (rc == 0)
         *out = credentials;
-    else if (credentials)
+    else
         free_credentials(credentials);
     return rc;
 }
@@ -132,7 +134,7 @@ static void collect(struct tls *tls)
 
 int tls_reload(struct tls *tls, struct err *err)
 {
-    struct tls_credentials *fresh;
+    struct tls_credentials *fresh = NULL;
     int rc = read_all(tls->settings, &fresh, err);
     if (rc)
         return rc;

@@ -179,7 +179,7 @@ static void rebuild_index(struct waiting *waiting)
 
 static int add_segment(struct waiting *waiting, uint32_t group, uint64_t id, uint64_t name_hash)
 {
-    if (waiting->count >= waiting->capacity) {
+    if (!waiting->segments || waiting->count >= waiting->capacity) {
         size_t capacity = waiting->capacity > 0 ? waiting->capacity + waiting->capacity / 2 : 64;
         struct waiting_segment *segments = realloc(waiting->segments, capacity * sizeof *segments);
         if (!segments)
@@ -213,8 +213,9 @@ static int see_file(void *arg, const struct spool_place *place, int dir, const c
         return rc;
     struct waiting_segment key = {.group = group, .id = name.id};
     struct waiting_segment *found =
-        waiting->sorted > 0 ? bsearch(&key, waiting->segments, waiting->sorted, sizeof key, by_group_and_id)
-                            : NULL;
+        waiting->segments && waiting->sorted > 0
+            ? bsearch(&key, waiting->segments, waiting->sorted, sizeof key, by_group_and_id)
+            : NULL;
     if (!found)
         return add_segment(waiting, group, name.id, name_hash);
     found->is_present = true;

@@ -23,6 +23,7 @@ sink() { # [CERT KEY]: SINK_PORT
     mkfifo "$work/in$#" "$work/out$#"
     "$bench" sink "$@" <"$work/in$#" >"$work/out$#" &
     pids+=($!)
+    # shellcheck disable=SC2034 # held open until we end
     exec {hold}>"$work/in$#"
     read -r SINK_PORT <"$work/out$#"
 }

@@ -9,6 +9,7 @@ fuzz_base        := $(wildcard common/base/*.c)
 fuzz_name_src    := $(fuzz_segment_src)
 fuzz_conf_src    := $(fuzz_base) $(wildcard common/conf/*.c)
 fuzz_message_src := $(fuzz_base) $(fuzz_segment_src) common/control/message.c common/control/lease_message.c
+fuzz_transfer_src := $(fuzz_base) $(fuzz_segment_src) common/http/target.c peerd/transfer_target.c peerd/transfer_body.c
 fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/plan.c
 
 fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/peer_state.c peerd/peer_state_json.c

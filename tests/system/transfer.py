@@ -135,8 +135,11 @@ def main(command, *args):
         endless(*args)
     elif command == "raw":
         sock = connect(args[0])
-        sock.sendall(sys.stdin.buffer.read())
-        sock.shutdown(socket.SHUT_WR)
+        try:
+            sock.sendall(sys.stdin.buffer.read())
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # cut off already
         print(read_all(sock))
     elif command == "expect":
         sock = connect(args[0])

@@ -10,10 +10,10 @@ teardown() { stop_all; }
 
 SCHEMA='n:long,s:string'
 
-# sink_start [OPTION]...: $SINK is its address
+# $SINK is its address
 sink_start() {
     rm -f "$T/port"
-    start sink python3 "$REPO/tests/tools/ingest_sink.py" --port-file "$T/port" "$@"
+    start sink python3 "$REPO/tests/tools/ingest_sink.py" --port-file "$T/port"
     wait_until 10 test -s "$T/port"
     SINK=http://127.0.0.1:$(cat "$T/port")
 }

@@ -187,7 +187,7 @@ cannot_open() { # ERRNO STICKY COMMAND...
         env LD_PRELOAD="$REPO/${BUILD:-build}/tests/shim.so" TORT_ROOT="$SPOOL" TORT_KIND=open,read TORT_N="$n" TORT_ACTION="$errno" \
             ${sticky:+TORT_STICKY=1} TORT_REPORT="$T/struck" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@" </dev/null >"$T/log" 2>&1 || :
         [ -z "$(find "$SPOOL/quarantine" -type f)" ] || { cat "$T/log"; false; }
-        { rows active; rows sealed; rows upload; } | sort | cmp - "$T/before" || { echo "$errno $n $*"; cat "$T/log"; false; }
+        { rows active; rows sealed; rows upload; } 2>/dev/null | sort | cmp - "$T/before" || { echo "$errno $n $*"; cat "$T/log"; false; }
         [ -e "$T/struck" ] || break
     done
     [ "$n" -gt 5 ]
@@ -205,12 +205,10 @@ cannot_open() { # ERRNO STICKY COMMAND...
     { rows active 2>/dev/null || :; rows sealed; } | sort >"$T/before"
     rm -rf "$SPOOL/run"
     cp -a "$SPOOL" "$T/template"
-    for errno in EMFILE EACCES EIO; do
-        for sticky in '' 1; do
-            cannot_open "$errno" "$sticky" walwriter --spool "$SPOOL" --db D --table T --no-guard
-            cannot_open "$errno" "$sticky" peerd --spool "$SPOOL" --no-guard --once --name t
-        done
-    done
+    cannot_open EMFILE 1 walwriter --spool "$SPOOL" --db D --table T --no-guard
+    cannot_open EACCES '' walwriter --spool "$SPOOL" --db D --table T --no-guard
+    cannot_open EIO '' walwriter --spool "$SPOOL" --db D --table T --no-guard
+    cannot_open EIO 1 peerd --spool "$SPOOL" --no-guard --once --name t
 }
 
 @test "a locked file is left to its writer" {
