@@ -89,6 +89,11 @@ demo:  ## show the whole pipeline at work, with real input, in under a minute
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) scripts/demo
 
+demo-failover:  ## show one database die and come back, in a ring of three; DEMO_POLICY=archive loses nothing
+	@scripts/deps
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) scripts/demo-failover
+
 check:  ## run every test; the last line is "N passed, N failed"
 	@scripts/deps
 	@$(MAKE) --no-print-directory -s -j2 all tests node
@@ -117,4 +122,4 @@ help:  ## show this
 	@echo "spillway $(VERSION): make TARGET [BUILD=dir] [CODEC=isal|zlib] [SANITIZE=address,undefined]"
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1|/' | column -t -s '|'
 
-.PHONY: all deps demo check torture bench format lint clean help FORCE
+.PHONY: all deps demo demo-failover check torture bench format lint clean help FORCE

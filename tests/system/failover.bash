@@ -36,8 +36,10 @@ peerd_of() {
         --retry-min 20ms --retry-max 300ms --peer-poll 100ms --peer-hold 3s --peer-unhealthy 300ms --segment-age 300ms "${PEERD_FLAGS[@]}"
 }
 
+# B_NAME: where B is, as that instance sees it.
 uploader_of() {
-    start "uploader-$1" uploader --spool "$T/$1" --database "A=dir:$T/adx/A" --database "B=dir:$T/adx/B" --scan-interval 100ms --batch-age 0 \
+    local b=B_$1
+    start "uploader-$1" uploader --spool "$T/$1" --database "A=dir:$T/adx/A" --database "B=dir:${!b:-$T/adx/B}" --scan-interval 100ms --batch-age 0 \
         --retry-min 20ms --retry-max 200ms --breaker-failures 2 --breaker-time 100ms --probe-interval 300ms --idle-probe 500ms \
         --recovery-hold 300ms "${UPLOADER_FLAGS[@]}"
 }

@@ -120,3 +120,62 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     spillway --spool "$T/n1" failover clear B
     wait_until 60 all_say B '.active | not'
 }
+
+@test "a member that alone cannot reach B hands it to those that can: nothing is dropped, nothing is in failover" {
+    : >"$T/wall"
+    B_n0=$T/wall/B
+    ring_up
+    write n0 B T0 1 10
+    for n in "${NAMES[@]}"; do wait_until 60 state_of "$n" B '.reached_by == 2 and (.active | not)'; done
+    for n in "${NAMES[@]}"; do for t in T1 T2 T3 T4 T5 T6; do write "$n" B "$t" 1 100; write "$n" A "$t" 1 100; done; done
+    wait_until 60 has_all B
+    wait_until 60 has_all A
+    [ "$(held n0 B)" -eq 0 ]
+    [ "$(given_up B dropped)" -eq 0 ]
+    wait_until 30 audits
+}
+
+@test "the sacrificial instance goes away: the next one takes over, and what the first held arrives when it is back" {
+    AT=$(who_buffers B)
+    ring_up
+    kill_db B
+    for n in "${NAMES[@]}"; do write "$n" B T0 1 10; done
+    wait_until 60 all_say B ".active and .at == \"$AT\""
+    wait_until 60 eval '[ "$(held "$AT" B)" -gt 0 ] && [ "$(left_elsewhere)" -eq 0 ]'
+    for p in peerd uploader guard; do stop "$p-$AT" KILL || true; done
+    others=()
+    for n in "${NAMES[@]}"; do [ "$n" = "$AT" ] || others+=("$n"); done
+    next=$(python3 "$REPO/tests/tools/owner.py" B "${others[@]}")
+    for n in "${others[@]}"; do wait_until 60 state_of "$n" B ".active and .at == \"$next\""; done
+    for n in "${others[@]}"; do write "$n" B T1 1 100; done
+    at_next() { for n in "${others[@]}"; do [ "$n" = "$next" ] || [ "$(held "$n" B)" -eq 0 ] || return 1; done; [ "$(held "$next" B)" -gt 0 ]; }
+    wait_until 60 at_next
+    guard_of "$AT"; uploader_of "$AT"; peerd_of "$AT"
+    wait_until 60 all_say B ".active and .at == \"$AT\""
+    heal_db B
+    wait_until 120 has_all B
+    wait_until 30 audits
+}
+
+@test "kill -9 of anything while B dies and comes back: every row arrives, once" {
+    ring_up
+    RANDOM=42
+    for round in $(seq 8); do
+        [ $((round % 4)) -ne 1 ] || kill_db B
+        [ $((round % 4)) -ne 3 ] || heal_db B
+        for n in "${NAMES[@]}"; do write "$n" B "T$((round % 3))" $((round * 1000)) $((round * 1000 + 99)); write "$n" A T1 $((round * 1000)) $((round * 1000 + 99)); done
+        for i in 1 2; do
+            n=${NAMES[RANDOM % 3]} p=$((RANDOM % 3))
+            case $p in
+                0) stop "peerd-$n" KILL || true; peerd_of "$n" ;;
+                1) stop "uploader-$n" KILL || true; uploader_of "$n" ;;
+                2) stop "guard-$n" KILL || true; guard_of "$n" ;;
+            esac
+        done
+    done
+    [ ! -e "$T/adx/B.away" ] || heal_db B
+    wait_until 180 has_all B
+    wait_until 60 has_all A
+    [ "$(given_up B dropped)" -eq 0 ]
+    wait_until 60 audits
+}
