@@ -64,7 +64,7 @@ def series(only_scene=None, only_kind=None):
         if name in NOT_HERE:
             continue
         kinds = dict(ACTIONS)
-        if "Adx" in [c.__name__[-3:] for c in scene.__mro__]:
+        if scene.has_net:
             kinds.update(NET)
         for kind, actions in kinds.items():
             for action in actions:

@@ -204,6 +204,7 @@ class Scene:
     name = "?"
     state = "empty"
     codes = {0, 1, 75, 111}
+    has_net = False  # do its calls on TCP sockets fail, too?
 
     def __init__(self, rig, top):
         self.rig, self.top = rig, top
@@ -611,7 +612,7 @@ class UploaderAdx(Uploader):
     """Streaming into adxsim. What was in flight may be there twice after a fault between the answer and its record."""
 
     name = "uploader-adx"
-    repeats = False
+    repeats, has_net = False, True
 
     def __init__(self, rig, top):
         super().__init__(rig, top)
