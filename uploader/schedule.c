@@ -259,6 +259,8 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 
 static bool start_one(struct uploader *u, struct database *d)
 {
+    if (d->in_flight > 0 && ballast_is_spent(&u->ballast))
+        return false;
     struct batch *batch = batches_take_posted(d);
     if (!batch)
         batch = batches_take(d);

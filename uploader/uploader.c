@@ -45,10 +45,11 @@ static int find_dm(const struct conf *conf, const struct database *d, struct tar
     char *const *list = conf_list(conf, CONF_DATA_MANAGEMENT, &count);
     for (size_t i = 0; i < count; i++) {
         if (target_parse(list[i], dm, NULL) != 0 || dm->kind == TARGET_DIR)
-            return err_set(err, -EINVAL,
-                           "--data-management %s: this is not a database and the address of an endpoint; give "
-                           "DB=https://HOST",
-                           list[i]);
+            return err_set(
+                err, -EINVAL,
+                "--data-management %s: this is not a database and the address of an endpoint; give "
+                "DB=https://HOST",
+                list[i]);
         if (strcmp(dm->folder, d->target.folder) == 0)
             return 0;
     }
@@ -205,6 +206,7 @@ static void fini(void *state)
     free(u->databases);
     free(u->unknown);
     free(u->walk);
+    ballast_fini(&u->ballast);
     free(u);
     curl_global_cleanup();
 }
@@ -250,6 +252,7 @@ static int init(struct daemon *daemon, void **state, struct err *err)
     u->daemon = daemon;
     u->context.spool = &daemon->spool;
     u->must_scan_all = true;
+    ballast_init(&u->ballast, &daemon->spool, "uploader", !conf_flag(daemon->conf, CONF_ONCE));
     int rc = set_up(u, err);
     if (rc)
         fini(u);
@@ -279,6 +282,7 @@ static int64_t step(void *state)
 {
     struct uploader *u = state;
     results_take(u);
+    ballast_renew(&u->ballast);
     bool is_fresh = !u->is_stopping && mono_is_past(u->scan_due);
     if (is_fresh)
         schedule_scan(u);
@@ -309,16 +313,17 @@ static const struct conf_about about = {
     .bit = CONF_U,
     .summary = "bring segments from the spool into Azure Data Explorer",
     .usage = "",
-    .text = "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
-            "each batch to the\n"
-            "target of its database without compressing anything anew. A batch is removed only when the "
-            "target has taken\n"
-            "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
-            "else is tried again.\n"
-            "A database that fails holds back its own data only.\n"
-            "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
-            "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
-            "--confirm-after.",
+    .text =
+        "Takes segments from the queue upload/ (or sealed/), makes batches of them by table, and sends "
+        "each batch to the\n"
+        "target of its database without compressing anything anew. A batch is removed only when the "
+        "target has taken\n"
+        "it; one that is refused for good goes to quarantine/ with the target's words beside it; all "
+        "else is tried again.\n"
+        "A database that fails holds back its own data only.\n"
+        "Queued ingestion is done when ADX has the message; with --confirm, when ADX has not failed on it for a while.\n"
+        "Until then its segments stay in batch/ and count in the disk budget: leave room for what comes in during\n"
+        "--confirm-after.",
     .examples = "uploader --spool /var/spool/spillway --database "
                 "Metrics=https://mycluster.westeurope.kusto.windows.net\n"
                 "uploader --spool S --queue sealed --database Metrics=dir:/tmp/out --once",

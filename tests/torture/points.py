@@ -68,6 +68,8 @@ def is_near(scene_name, point, path):
         return point.startswith(("rewrite", "salvage"))
     if scene_name.startswith("peerd-receive"):
         return point.startswith(("receive:", "aside:", "land:", "ledger:", "adopt-landing:", "create:", "append:", "seal:", "salvage:"))
+    if scene_name == "uploader-tight":
+        return point.startswith("ballast:")
     if SCENES[scene_name].program == "uploader":
         return path.startswith("uploader") or point.startswith("salvage")
     if "spillway" in (SCENES[scene_name].program, "spillway" if path.startswith("common/cli") else ""):

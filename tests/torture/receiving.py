@@ -115,6 +115,7 @@ class PeerdReceive(Scene):
         self.queues = [cached(rig, small, f"peer{i}", self.count, f"P{i}") for i in range(self.clients)]
         self.other = cached(rig, small, "other", 40, "P0")[0]
         self.here, self.has_other = set(), False
+        self.logs = tempfile.mkdtemp(prefix="logs.", dir=rig.top)  # not where the power may be cut
 
     def args(self):
         return ("--no-guard", "--sync", self.sync, "--segment-bytes", "8K", "--segment-age", "100ms", *self.more)
@@ -141,7 +142,7 @@ class PeerdReceive(Scene):
 
     def start(self, shim):
         self.odd = []
-        door = Door(os.path.join(self.top, "peerd.log"), self.spool, *self.args(), fault=shim)
+        door = Door(os.path.join(self.logs, "peerd.log"), self.spool, *self.args(), fault=shim)
         try:
             if door.port:
                 works = [self.feed_first if i == 0 else self.feed for i in range(len(self.queues))]
@@ -157,7 +158,7 @@ class PeerdReceive(Scene):
         return Result(code, b"", door.text())
 
     def finish(self):
-        door = Door(os.path.join(self.top, "clean.log"), self.spool, *self.args())
+        door = Door(os.path.join(self.logs, "clean.log"), self.spool, *self.args())
         try:
             for bodies in self.queues:
                 for body in bodies:
