@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/spool/ballast.h"
+#include "common/spool/reader.h"
 
 struct spool_place spool_place(enum spool_queue queue, const char *db_folder)
 {
@@ -192,7 +193,8 @@ static bool is_segment_name(const char *name)
 static int walk_file(void *arg, int dir, const char *name)
 {
     struct walk *walk = arg;
-    return is_segment_name(name) ? walk->visit(walk->arg, &walk->place, dir, name) : 0;
+    bool is_one = is_segment_name(name) || (walk->place.queue == QUEUE_ACTIVE && segment_is_landing(name));
+    return is_one ? walk->visit(walk->arg, &walk->place, dir, name) : 0;
 }
 
 static int walk_group(void *arg, int dir, const char *name)
