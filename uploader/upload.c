@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
+#include "common/spool/ballast.h"
 #include "uploader/prepare.h"
 
 static enum upload_end wait_for(struct upload_job *job, const char *code, int rc, const char *text)
@@ -167,6 +168,16 @@ static void count_put_aside(struct upload_job *job, const struct prepare_counts 
     totals_add(job->context->totals, job->target->db, NULL, &delta);
 }
 
+/* On a full disk a folder without a plan holds what others need to get on: its segments wait in the queue. */
+static bool dissolve(struct upload_job *job, struct batch_dir *batch)
+{
+    struct ballast *ballast = batch->spool->ballast;
+    if (!ballast || !ballast_is_spent(ballast) || batch_release(batch, job->context->queue, NULL) != 0)
+        return false;
+    log_warn("batch-dissolved", log_s("batch", job->place.group), log_s("cause", "the disk is full"));
+    return true;
+}
+
 static enum upload_end run(struct upload_job *job, struct batch_dir *batch, struct worker *worker)
 {
     struct prepare_counts counts = {0};
@@ -175,6 +186,8 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     int rc = prepare_batch(batch, &worker->tools, job->context->options.instance, job->context->queue,
                            &result, &counts, &err);
     count_put_aside(job, &counts);
+    if (rc == -ENOSPC && !batch->is_frozen && dissolve(job, batch))
+        return UPLOAD_DONE;
     if (rc)
         return wait_for(job, "prepare", 0, err.text);
     if (result == PREPARE_RELEASED)

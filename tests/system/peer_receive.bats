@@ -447,6 +447,35 @@ PY
     [ "$({ rows upload; rows sealed; } | wc -l)" -eq 300 ]
 }
 
+@test "what has landed is seen by ls, cat, verify, status, export: up to the last marker, while peerd runs and when it is dead" {
+    local land=$T/none
+    seen() { # ROWS: they are seen, and nothing else
+        spillway --spool "$SPOOL" cat D/T | sort -n | cmp - <(seq 1 "$1")
+        [ "$(spillway --spool "$SPOOL" ls --rows --json | jq -s -r 'map("\(.queue) \(.table) \(.rows)") | join("\n")')" = "active T $1" ]
+        [ "$(spillway --spool "$SPOOL" verify --deep --json | tail -n 1 | jq -r '"\(.segments) \(.rows) \(.damaged)"')" = "1 $1 0" ]
+        [ "$(spillway --spool "$SPOOL" status --json | jq -r '.queues[] | "\(.queue) \(.db) \(.segments) \(.oldest_ms > 0)"')" = "active D 1 true" ]
+        [ "$(spillway --spool "$SPOOL" cat "$land" | wc -l)" -eq "$1" ]
+        rm -rf "$T/exported"; mkdir "$T/exported"
+        spillway --spool "$SPOOL" export D/T --to "$T/exported" >/dev/null
+        [ "$(find "$T/exported" -name '*.gz' -exec zcat {} + | wc -l)" -eq "$1" ]
+    }
+    seq 1 100 | segment a; seq 101 200 | segment b; seq 201 300 | segment c
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/b.gz")" = "202 202" ]
+    land=$(find "$SPOOL/active" -name '*.land')
+    seen 200
+    run -1 spillway --spool "$SPOOL" rm D/T --in active --yes
+    seen 200
+    stop rcv KILL || :
+    seen 200
+    cat "$T/c.gz" >>"$land" # valid, but no marker behind it
+    seen 200
+    head -c 50 "$T/c.gz" >>"$land"
+    seen 200
+    cp "$T/c.gz" "$T/outside.gz.land" # no marker at all: no rows
+    [ -z "$(spillway --spool "$SPOOL" cat "$T/outside.gz.land")" ]
+}
+
 @test "kill -9 storms: every transfer is stored once, none is lost" {
     mkdir "$T/load"
     for i in {1..300}; do seq "$i" "$i" | segment "l$i" >/dev/null; mv "$T/l$i.gz" "$T/load/$i.gz"; rm -rf "$T/made.l$i"; done
