@@ -99,6 +99,44 @@ is_clean() { [ -z "$(find "$SPOOL/active" "$SPOOL/upload" "$SPOOL/quarantine" "$
     [ "$(rows upload | wc -l)" -eq 3000100 ]
 }
 
+@test "200 comes before every refusal: who sends again for a lost answer hears that it is here, whatever has changed since" {
+    seq 1 100 | segment a; seq 1 3000000 | segment big
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/big.gz")" = "202 202" ]
+    stop rcv
+    a=$(sed -n 's/^[^ ]* n0-1 //p' "$SPOOL/state/received") big=$(sed -n 's/^[^ ]* n0-2 //p' "$SPOOL/state/received")
+    known() {
+        [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+        [ "$(post "$(to n0-2)" "$T/big.gz" -H "Spillway-Digest: $big" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 200" ]
+        [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ] # without a digest its bytes are compared
+    }
+    receiver # no diskguard: no room for anything (429)
+    [ "$(post "$(to n0-3)" "$T/a.gz")" = 429 ]
+    known
+    stop rcv
+    receiver --no-guard --max-transfer-bytes 1K # too large now (413)
+    [ "$(post "$(to n0-3)" "$T/big.gz" -H 'Expect: 100-continue')" = 413 ]
+    known
+    [ "$(post "$(to n0-2)" "$T/big.gz")" = 200 ]
+    [ "$(post "$(to n0-2)" "$T/big.gz" -H 'Transfer-Encoding: chunked')" = 200 ]
+    stop rcv
+    receiver --no-guard --db other # no longer known here (400)
+    [ "$(post "$(to n0-3)" "$T/a.gz")" = 400 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+    mkfifo "$T/go" # and while it is about to leave (503)
+    start held bash -c 'exec curl -s -o /dev/null -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-4 T other)" "$T/go"
+    exec 9>"$T/go"
+    head -c 100 "$T/a.gz" >&9
+    wait_until 10 eval '[ "$(post "$(to n0-4 T other)" "$T/a.gz")" = 503 ]'
+    kill -TERM "$(pid_of rcv)"
+    wait_until 10 eval '[ "$(post "$(to n0-5 T other)" "$T/a.gz")" = 503 ] && [ "$(answer .code)" = draining ]'
+    [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+    exec 9>&-
+    wait_for held || :
+    wait_for rcv || :
+    [ "$(rows upload | wc -l)" -eq 3000100 ]
+}
+
 @test "409: an id with other content: kept aside with a .why, logged, small or large, with a digest or without" {
     seq 1 100 | segment a; seq 101 200 | segment b; seq 1 2000000 | segment big
     receiver --no-guard
