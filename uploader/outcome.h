@@ -2,6 +2,7 @@
 #ifndef UPLOADER_OUTCOME_H
 #define UPLOADER_OUTCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/compiler.h"
@@ -33,6 +34,7 @@ struct outcome {
     enum verdict verdict;
     long status;                   /* HTTP, 0: no answer */
     int64_t retry_after_ms;        /* 0: not said */
+    bool is_damaged;               /* not sent: what was to be sent is damaged on disk (RETRY) */
     char code[OUTCOME_WORD_BYTES]; /* body.error.code, or a word of our own */
     char type[OUTCOME_WORD_BYTES]; /* body.error.@type */
     char request_id[OUTCOME_ID_BYTES];
