@@ -101,6 +101,16 @@ int batch_freeze(struct batch_dir *batch)
     return rc;
 }
 
+int batch_thaw(struct batch_dir *batch)
+{
+    int rc = unlinkat(batch->fd, plan_name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+    if (rc == 0)
+        rc = file_sync_dir(batch->fd);
+    batch->is_frozen = rc != 0;
+    crash_point("batch:after-thaw");
+    return rc;
+}
+
 enum { PADDED_BYTES = 512 };
 
 /* In place: no inode is made for each part. A process that is killed leaves the old or the new text whole;
