@@ -168,7 +168,7 @@ crash_at() {
     both_start --set batch-ms=100 --set sas-seconds=-60
     numbers 1 20 | write A
     # shellcheck disable=SC2046
-    start uploader uploader $(flags) --batch-age 0 --scan-interval 10ms --ingest queued
+    start uploader uploader $(flags) --batch-age 0 --scan-interval 10ms --ingest queued --breaker-time 0 --probe-interval 50ms --recovery-hold 50ms
     refused() { grep -q blob-not-put "$T/uploader.log"; }
     wait_until 20 refused
     sim_set sas-seconds=3600
