@@ -21,7 +21,6 @@ cluster_of_tls() {
     jq -n '{tenant: "tenant1", principals: [{client_id: "app", client_secret: "planted-secret"}, {client_id: "stranger", client_secret: "planted-other", role: false}]}' >"$T/auth.json"
     cluster_start --database D --auth "$T/auth.json" --aad 127.0.0.1:0 --imds 127.0.0.1:0 --tls-cert "$T/cert.pem" --tls-key "$T/key.pem"
     SIM=$(jq -r .engine "$T/ready.json")
-    AAD=$(jq -r .aad "$T/ready.json")
 }
 write() { walwriter --spool "$SPOOL" --db D --table A --schema 'n:long,s:string' --no-guard --log-level error; }
 # shellcheck disable=SC2120
