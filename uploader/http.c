@@ -7,6 +7,7 @@
 
 #include "common/base/file.h"
 #include "uploader/classify.h"
+#include "uploader/trust.h"
 #include "uploader/uuid.h"
 
 enum { UPLOAD_BUFFER_BYTES = 256 << 10 };
@@ -147,6 +148,8 @@ static void set_limits(CURL *easy, const struct http_request *request)
     long timeout_ms = request->timeout_ms > LONG_MAX ? LONG_MAX : (long)request->timeout_ms;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    if (trust_ca_file())
+        curl_easy_setopt(easy, CURLOPT_CAINFO, trust_ca_file());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,

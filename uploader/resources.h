@@ -10,9 +10,9 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
+#include "common/base/backoff.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/backoff.h"
 #include "uploader/outcome.h"
 #include "uploader/ranking.h"
 #include "uploader/target.h"

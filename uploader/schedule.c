@@ -194,7 +194,9 @@ static bool may_start(const struct uploader *u, const struct database *d, unsign
     case FLOW_FULL:
         break;
     }
-    return d->in_flight == 0 || d->in_flight < u->uploads / (active > 0 ? active : 1);
+    unsigned share = u->uploads / (active > 0 ? active : 1);
+    return d->in_flight == 0 ||
+           d->in_flight < (share < u->uploads_per_database ? share : u->uploads_per_database);
 }
 
 /* Databases that share the uploads: one that fails has its one attempt beside them. */

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/backoff.h"
 #include "uploader/http.h"
 
 enum { TICK_MS = 100 };

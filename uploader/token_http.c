@@ -27,6 +27,8 @@ static void set_up(CURL *easy, const struct token_request *request, struct buf *
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    if (trust_ca_file())
+        curl_easy_setopt(easy, CURLOPT_CAINFO, trust_ca_file());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms < timeout_ms ? connect_ms : timeout_ms);

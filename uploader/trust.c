@@ -117,3 +117,14 @@ bool trust_login(const char *url, const char *login)
         return strcmp(own, to) == 0;
     return is_login(to);
 }
+
+const char *trust_ca_file(void)
+{
+    static const char *const names[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *path = getenv(names[i]);
+        if (path && *path)
+            return path;
+    }
+    return NULL;
+}

@@ -28,4 +28,8 @@ bool trust_endpoint(const struct trust *trust, const char *url);
  * endpoint's own cloud (any cloud's, where the endpoint is the operator's), or both loopback. */
 bool trust_login(const char *url, const char *login);
 
+/* The certificate authorities that vouch for whom we speak to, when the system's shall not: the variables
+ * that curl knows, CURL_CA_BUNDLE and SSL_CERT_FILE. NULL: neither is set. */
+const char *trust_ca_file(void);
+
 #endif

@@ -131,6 +131,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
 {
     u->is_once = conf_flag(conf, CONF_ONCE);
     u->uploads = (unsigned)conf_number(conf, CONF_UPLOADS);
+    u->uploads_per_database = (unsigned)conf_number(conf, CONF_UPLOADS_PER_DATABASE);
     u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
     u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
                                   .max_ms = conf_number(conf, CONF_RETRY_MAX)};
@@ -144,7 +145,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
                                           .engine_counts = conf_number(conf, CONF_HEALTH) == 1};
     u->limits = (struct batch_limits){.raw_bytes = (uint64_t)conf_number(conf, CONF_BATCH_BYTES),
                                       .blocks = BATCH_BLOCKS_MAX,
-                                      .files = PLAN_FILES_MAX,
+                                      .files = (uint32_t)conf_number(conf, CONF_BATCH_SEGMENTS),
                                       .age_ms = u->is_once ? INT64_MIN : conf_number(conf, CONF_BATCH_AGE)};
     u->max_age_ms = conf_number(conf, CONF_MAX_AGE);
     u->confirm_after_ms = conf_number(conf, CONF_CONFIRM_AFTER);

@@ -96,7 +96,7 @@ struct uploader {
     struct batch_limits limits;
     struct backoff backoff;
     struct breaker_options breaker;
-    unsigned uploads, in_flight;
+    unsigned uploads, uploads_per_database, in_flight;
     size_t turn; /* database that is looked at first */
     int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
     int64_t max_age_ms;

@@ -163,20 +163,41 @@ static void print_queues(const json_t *queues)
         puts("(nothing waits)");
 }
 
+/* What is not as it should be, since when, and why; and what ADX has not been heard of yet. */
+static void print_trouble(const json_t *db)
+{
+    const char *health = message_text(db, "health", "up"), *why = message_text(db, "reason", "");
+    int64_t since_ms = message_number(db, "since", 0);
+    const json_t *posted = json_object_get(db, "posted");
+    char ago[UNITS_TEXT_BYTES];
+    if (!*why)
+        why = message_text(db, "last_error", "");
+    if (strcmp(health, "up") != 0 && since_ms > 0)
+        printf("%-20s  %s for %s%s%s\n", "", health, units_format_time(wall_now_ms() - since_ms, ago),
+               *why ? ": " : "", why);
+    else if (strcmp(health, "up") != 0 && *why)
+        printf("%-20s  %s\n", "", why);
+    if (json_is_true(json_object_get(db, "paused")))
+        printf("%-20s  paused\n", "");
+    if (message_number(posted, "rows", 0) > 0)
+        printf("%-20s  posted, not confirmed yet: %lld rows, %lld of them longer than --confirm-after\n", "",
+               (long long)message_number(posted, "rows", 0),
+               (long long)message_number(posted, "late_rows", 0));
+}
+
 static void print_databases(json_t *uploader)
 {
     const char *name;
     json_t *db, *databases = json_object_get(uploader, "databases");
     if (!json_object_size(databases))
         return;
-    printf("\n%-20s  %-12s  %12s  %12s  %s\n", "UPLOADS OF", "HEALTH", "ROWS SENT", "ROWS REFUSED", "TO");
+    printf("\n%-20s  %-12s  %-9s  %12s  %12s  %s\n", "UPLOADS OF", "HEALTH", "MODE", "ROWS SENT",
+           "ROWS REFUSED", "TO");
     json_object_foreach (databases, name, db) {
-        printf("%-20s  %-12s  %12lld  %12lld  %s\n", name, message_text(db, "health", "unknown"),
-               (long long)message_number(db, "rows_uploaded", 0),
+        printf("%-20s  %-12s  %-9s  %12lld  %12lld  %s\n", name, message_text(db, "health", "unknown"),
+               message_text(db, "mode", ""), (long long)message_number(db, "rows_uploaded", 0),
                (long long)message_number(db, "rows_quarantined", 0), message_text(db, "target", ""));
-        const char *error = message_text(db, "last_error", "");
-        if (*error && strcmp(message_text(db, "health", ""), "up") != 0)
-            printf("%-20s  last error: %s\n", "", error);
+        print_trouble(db);
     }
 }
 

@@ -392,6 +392,34 @@ crash_at() {
     [ "$(find "$SPOOL" -path '*Dead*' -name '*.gz' | wc -l)" = 6 ]
 }
 
+# in_flight DB N: so many are being uploaded there
+in_flight() { [ "$(ask '{"op":"status"}' | jq ".databases.$1.in_flight")" = "$2" ]; }
+
+@test "adx: uploads are limited in all and in each database, and shared by those that have any" {
+    sim_start --database D --database B
+    sim_fault '{"match":"ingest","mode":"delay","delay_ms":60000,"count":0}' # they hang, so what is in flight stands still
+    for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | write "A$i" --schema "$SCHEMA"; done
+    for limits in "--uploads 6 --uploads-per-database 3:3" "--uploads 6:6" "--uploads 2 --uploads-per-database 3:2"; do
+        # shellcheck disable=SC2086
+        start_up --database D="$SIM" --ingest streaming --idle-probe 1h ${limits%:*}
+        wait_until 10 in_flight D "${limits#*:}"
+        for _ in $(seq 20); do in_flight D "${limits#*:}"; done
+        stop uploader KILL || :
+    done
+    for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | DB=B write "A$i" --schema "$SCHEMA"; done
+    start_up --database D="$SIM" --database B="$SIM" --ingest streaming --idle-probe 1h --uploads 6
+    both() { in_flight D 3 && in_flight B 3; }
+    wait_until 10 both
+    stop uploader KILL || :
+}
+
+@test "a batch is of --batch-segments at most" {
+    for i in 1 2 3 4 5; do numbers "$i" "$i" | write A; done
+    run -0 up --database D=dir:"$T/out" --batch-segments 2
+    [ "$(find "$T/out/D/A" -name '*.gz' | wc -l)" = 3 ]
+    out_rows A | diff <(numbers 1 5) -
+}
+
 # --- the daemon ---
 
 @test "daemon: starts with its target away, uploads when it comes; status, metrics, pause, resume" {

@@ -348,6 +348,20 @@ post() {
     jq -e '.state == "posted" and .blob == ""' "$SPOOL"/batch/D/*/progress.json
 }
 
+@test "status, for people: way in, trouble and since when, and what was posted and is not confirmed" {
+    sink_start
+    numbers 1 5 | DB=Dead write A
+    numbers 1 5 | write A
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms \
+        --ingest queued --confirm show --confirm-after 1h --breaker-failures 1 --breaker-time 0 --database D="$SINK" --database Dead=http://127.0.0.1:1
+    says() { spillway --spool "$SPOOL" status | grep -Eq "$1"; }
+    wait_until 20 says '^D  +up +queued +0 +0 +http'
+    wait_until 20 says '^ +posted, not confirmed yet: 5 rows, 0 of them longer'
+    wait_until 20 says '^Dead  +down '
+    wait_until 20 says '^ +down for [0-9].*: .*(refused|connect)'
+    stop uploader
+}
+
 @test "confirm: a batch stays until ADX has not failed on it for a while" {
     sink_start
     numbers 1 5 | write A
