@@ -5,6 +5,7 @@
 
 #include "common/http/target.h"
 #include "common/segment/name.h"
+#include "common/spool/origin.h"
 
 static bool refuse(struct transfer_target *target, const char *format, ...) PRINTF(2, 3);
 static bool refuse(struct transfer_target *target, const char *format, ...)
@@ -71,6 +72,9 @@ static bool check_file(struct transfer_target *target)
         return refuse(target, "table '%.60s': too long for a file's name", target->table);
     snprintf(name.table, sizeof name.table, "%s", target->table);
     enum name_status status = segment_name_build(&name, file);
+    if (status == NAME_OK && strlen(file) > ORIGIN_FILE_MAX)
+        return refuse(target, "table '%.60s': too long: its files' names would be over %d bytes",
+                      target->table, ORIGIN_FILE_MAX);
     return status == NAME_OK || refuse(target, "table '%.60s': %s", target->table, name_status_text(status));
 }
 

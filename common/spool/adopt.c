@@ -143,8 +143,7 @@ static bool is_mystery(const struct orphan *orphan)
     return false;
 }
 
-/* A copy that was not finished is rubbish as long as the original is here; it must not outlive it. */
-static int drop_unfinished_copy(const struct adoption *a, const char *file)
+int adopt_drop_copy(const struct adoption *a, const char *file)
 {
     char copy[SPOOL_NAME_BYTES];
     salvage_name(file, copy);
@@ -161,7 +160,7 @@ static int adopt_rows(const struct adoption *a, struct orphan *orphan)
     int rc = examine(a, orphan, NULL, &err);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "read");
-    if (orphan->found.damaged_bytes == 0 && (rc = drop_unfinished_copy(a, orphan->file)) != 0)
+    if (orphan->found.damaged_bytes == 0 && (rc = adopt_drop_copy(a, orphan->file)) != 0)
         return adopt_leave(a, orphan->file, rc, "unlink an unfinished copy");
     if (is_mystery(orphan))
         return adopt_quarantine(a, orphan->file, adopt_describe(&orphan->found, "no valid block in it"));
@@ -212,7 +211,7 @@ static int adopt_refused(const struct adoption *a, struct orphan *orphan)
         return adopt_leave(a, orphan->file, rc, "read");
     if (orphan->found.rows == 0 && orphan->found.damaged_bytes == 0 && !is_mystery(orphan))
         return remove_empty(a, orphan->file);
-    rc = drop_unfinished_copy(a, orphan->file);
+    rc = adopt_drop_copy(a, orphan->file);
     if (rc == 0)
         rc = cut_tail(a, orphan);
     if (rc == 0)
@@ -225,6 +224,18 @@ static int adopt_refused(const struct adoption *a, struct orphan *orphan)
     return 0;
 }
 
+static bool has_original(const struct adoption *a, const char *file)
+{
+    static const char *const endings[] = {"", WRITER_BAD_SUFFIX, WRITER_PART_SUFFIX, WRITER_LANDING_SUFFIX};
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        char name[SPOOL_NAME_BYTES + 8];
+        snprintf(name, sizeof name, "%s%s", file, endings[i]);
+        if (faccessat(a->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* `.<file>.new`: complete if its original is gone, and rubbish beside it. */
 static int adopt_copy(const struct adoption *a, struct orphan *orphan)
 {
@@ -232,7 +243,7 @@ static int adopt_copy(const struct adoption *a, struct orphan *orphan)
     char file[SPOOL_NAME_BYTES];
     size_t prefix = strlen(SALVAGE_PREFIX), suffix = strlen(SALVAGE_SUFFIX);
     snprintf(file, sizeof file, "%.*s", (int)(strlen(orphan->file) - prefix - suffix), orphan->file + prefix);
-    if (faccessat(a->dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (has_original(a, file))
         return 0; /* whoever adopts the original removes it or writes it anew */
     int rc = examine(a, orphan, NULL, &err);
     if (rc)
@@ -264,7 +275,7 @@ static int adopt_file(const struct adoption *a, const char *file, adopter *adopt
 /* A body that was being received when its receiver died: it was not answered, so nothing of it is kept. */
 static int remove_part(const struct adoption *a, struct orphan *orphan)
 {
-    int rc = drop_unfinished_copy(a, orphan->file);
+    int rc = adopt_drop_copy(a, orphan->file);
     return rc ? adopt_leave(a, orphan->file, rc, "unlink an unfinished copy") : remove_empty(a, orphan->file);
 }
 

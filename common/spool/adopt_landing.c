@@ -133,6 +133,9 @@ int adopt_landing(const struct adoption *a, struct orphan *orphan)
         rc = walk_markers(orphan->fd, NULL, NULL, &end);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "read");
+    rc = adopt_drop_copy(a, orphan->file);
+    if (rc)
+        return adopt_leave(a, orphan->file, rc, "unlink an unfinished copy");
     if (end == 0)
         return adopt_remove(a, orphan->file, "nothing in it was ever complete");
     rc = cut_to(a, orphan, end);

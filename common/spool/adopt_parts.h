@@ -29,6 +29,10 @@ int adopt_leave(const struct adoption *a, const char *file, int rc, const char *
 /* Remove a file that holds nothing that anyone counts on. Returns 0. */
 int adopt_remove(const struct adoption *a, const char *file, const char *reason);
 
+/* A copy that was not finished (salvage.h) is rubbish as long as the original is here; it must not outlive
+ * it. */
+NODISCARD int adopt_drop_copy(const struct adoption *a, const char *file);
+
 /* A landing segment: what is behind its last commit marker goes, the rest to upload/. */
 NODISCARD int adopt_landing(const struct adoption *a, struct orphan *orphan);
 

@@ -12,9 +12,9 @@
 #include "common/spool/spool.h"
 
 enum {
-    /* The longest file name of a segment that we write: what quarantine (".why") and salvage put to it fits
-       then, too. */
-    ORIGIN_FILE_MAX = NAME_FILE_MAX_BYTES - 5,
+    /* The longest file name of a segment that we write. What is put round it fits then, too: in quarantine a
+       number and ".why" ("999,X.why"), in active/ ".land" and its like, and the dot and ".new" of a copy. */
+    ORIGIN_FILE_MAX = NAME_FILE_MAX_BYTES - 8,
 };
 
 struct segment_origin {

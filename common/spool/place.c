@@ -93,9 +93,9 @@ int spool_move(const struct spool *spool, const struct spool_place *from, const 
 static int free_name(int quarantine, const char *file, char name[static SPOOL_NAME_BYTES])
 {
     for (unsigned i = 0; i < 1000; i++) {
-        int len = i == 0 ? snprintf(name, SPOOL_NAME_BYTES, "%s", file)
-                         : snprintf(name, SPOOL_NAME_BYTES, "%u,%s", i, file);
-        if (len >= SPOOL_NAME_BYTES - 5)
+        size_t len = (size_t)(i == 0 ? snprintf(name, SPOOL_NAME_BYTES, "%s", file)
+                                     : snprintf(name, SPOOL_NAME_BYTES, "%u,%s", i, file));
+        if (len + strlen(".why") >= SPOOL_NAME_BYTES)
             return -ENAMETOOLONG;
         if (faccessat(quarantine, name, F_OK, 0) != 0)
             return errno == ENOENT ? 0 : -errno;

@@ -8,10 +8,22 @@
 #include "common/base/file.h"
 #include "common/spool/lock.h"
 #include "common/spool/reader.h"
+#include "common/spool/writer.h"
 
 void salvage_name(const char *file, char name[static SPOOL_NAME_BYTES])
 {
-    snprintf(name, SPOOL_NAME_BYTES, SALVAGE_PREFIX "%.*s" SALVAGE_SUFFIX, SPOOL_NAME_BYTES - 8, file);
+    static const char *const endings[] = {WRITER_BAD_SUFFIX, WRITER_PART_SUFFIX, WRITER_LANDING_SUFFIX};
+    size_t bytes = strlen(file);
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        size_t end = strlen(endings[i]);
+        if (bytes > end && strcmp(file + bytes - end, endings[i]) == 0) {
+            bytes -= end;
+            break;
+        }
+    }
+    name[0] = '\0';
+    if (bytes + strlen(SALVAGE_PREFIX SALVAGE_SUFFIX) < SPOOL_NAME_BYTES)
+        snprintf(name, SPOOL_NAME_BYTES, SALVAGE_PREFIX "%.*s" SALVAGE_SUFFIX, (int)bytes, file);
 }
 
 /* A copy that an earlier attempt left is overwritten, but only once we have its lock. */

@@ -1,7 +1,7 @@
-/* A second file with the valid content of a first: `.<file>.new` in the same directory, locked and durable.
- * The first file stays in charge until one rename replaces it or takes it away; a `.new` beside its original
- * is rubbish, a `.new` without it is complete, and only its last move is missing (adopt.h). One thread at a
- * time for each pair. */
+/* A second file with the valid content of a first: `.<segment>.new` in the same directory, locked and
+ * durable. The first file stays in charge until one rename replaces it or takes it away; a `.new` beside its
+ * original is rubbish, a `.new` without it is complete, and only its last move is missing (adopt.h). One
+ * thread at a time for each pair. */
 #ifndef SPILLWAY_SPOOL_SALVAGE_H
 #define SPILLWAY_SPOOL_SALVAGE_H
 
@@ -12,6 +12,8 @@
 #define SALVAGE_PREFIX "."
 #define SALVAGE_SUFFIX ".new"
 
+/* The name of the copy: without what `file` ends with behind ".gz" in active/ (writer.h), so that it is never
+ * too long. "" when `file` is longer than any of ours: no such copy can be made. */
 void salvage_name(const char *file, char name[static SPOOL_NAME_BYTES]);
 
 /* Copy the valid members of `from` (the file `file` of `dir`, which the caller has locked) to a new file,

@@ -514,6 +514,102 @@ PY
     [ -z "$(spillway --spool "$SPOOL" cat "$T/outside.gz.land")" ]
 }
 
+# faulty KIND N TIMES ERRNO ROOT: what LD_PRELOAD wants, for receiver: its calls on files below ROOT fail.
+faulty() {
+    export LD_PRELOAD="$REPO/${BUILD:-build}/tests/shim.so" TORT_KIND=$1 TORT_N=$2 TORT_TIMES=$3 TORT_ACTION=$4 TORT_ROOT=$5 TORT_REPORT=$T/struck \
+        ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
+}
+no_fault() { unset LD_PRELOAD TORT_KIND TORT_N TORT_TIMES TORT_ACTION TORT_ROOT TORT_REPORT; }
+
+@test "a disk that does not confirm: 503, and 200 once the file was read again; stored once" {
+    seq 1 100 | segment a; seq 101 200 | segment b
+    mkdir -p "$SPOOL"
+    # The first sync fails, and the one of the copy: what is there is in doubt until it was read again.
+    faulty sync 1 2 EIO "$SPOOL/active"
+    receiver --no-guard --sync always
+    no_fault
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]
+    grep -q sync "$T/struck"
+    wait_until 20 eval '[[ $(post "$(to n0-1)" "$T/a.gz") = 20[02] ]]'
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+    [ "$(post "$(to n0-2)" "$T/b.gz")" = 202 ]
+    land
+    rows upload | sort -n | cmp - <(seq 1 200)
+    [ -z "$(find "$SPOOL/active" -type f)" ]
+    # One that goes on failing: nothing is promised, the id is busy; with a disk that works it is there once.
+    rm -rf "$SPOOL"; mkdir "$SPOOL"
+    faulty sync 1 1000000 EIO "$SPOOL/active"
+    receiver --no-guard --sync always
+    no_fault
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]
+    [ "$(answer .code)" = busy ]
+    stop rcv KILL || :
+    receiver --no-guard --sync always
+    [[ $(post "$(to n0-1)" "$T/a.gz") = 20[02] ]]
+    land
+    rows upload | cmp - <(seq 1 100)
+}
+
+@test "a ledger that cannot be written: nothing is sealed before its ids are, nothing is forgotten" {
+    seq 1 100 | segment a
+    mkdir -p "$SPOOL"
+    faulty write 1 1000000 EIO "$SPOOL/state/received"
+    receiver --no-guard --segment-age 100ms
+    no_fault
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    wait_until 20 grep -q 'error not-sealed.*state/received' "$T/rcv.log"
+    [ "$(count upload)" -eq 0 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+    stop rcv KILL || :
+    receiver --no-guard --segment-age 100ms
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]
+    land
+    rows upload | cmp - <(seq 1 100)
+    # In passing: tried again by itself.
+    seq 101 200 | segment b
+    faulty write 1 1 ENOSPC "$SPOOL/state/received"
+    receiver --no-guard --segment-age 100ms
+    no_fault
+    [ "$(post "$(to n0-2)" "$T/b.gz")" = 202 ]
+    wait_until 20 eval '[ "$(count upload)" -eq 2 ]'
+    grep -q write "$T/struck"
+    land
+    rows upload | sort -n | cmp - <(seq 1 200)
+}
+
+@test "max-connections-per-address: one more is not let in, and is when another leaves" {
+    receiver --no-guard --max-connections-per-address 4
+    mkfifo "$T/go"
+    start held bash -c 'exec python3 "$0" hold "$1" 4 <"$2"' "$BATS_TEST_DIRNAME/transfer.py" "$PORT" "$T/go"
+    exec 9>"$T/go"
+    wait_until 20 grep -q . "$T/held.log"
+    [ "$(cat "$T/held.log")" = held ]
+    for i in 1 2 3; do run ! curl -s -m 20 -o /dev/null "$URL/healthz"; done
+    exec 9>&-
+    wait_for held
+    wait_until 20 eval '[ "$(curl -s -o /dev/null -w "%{http_code}" "$URL/healthz")" = 200 ]'
+    # Without a limit of its own for an address there is none.
+    stop rcv
+    receiver --no-guard
+    [ "$(echo | odd hold "$PORT" 12)" = held ]
+}
+
+@test "the longest table names: taken and sealed, refused with 400 where their files could have no name" {
+    local longest
+    longest=$(printf 'L%.0s' {1..208}) # with the longest hash and .json.gz 247 bytes
+    seq 1 100 | segment a "$longest"
+    receiver --no-guard
+    [ "$(post "$(to n0-1 "$longest")" "$T/a.gz")" = 202 ]
+    [ "$(post "$(to n0-2 "${longest}L")" "$T/a.gz")" = 400 ]
+    [ "$(post "$(to n0-2 "$longest$longest")" "$T/a.gz")" = 400 ]
+    stop rcv KILL || :
+    receiver --no-guard
+    [ "$(post "$(to n0-1 "$longest")" "$T/a.gz")" = 200 ]
+    land
+    rows upload | cmp - <(seq 1 100)
+}
+
 @test "kill -9 storms: every transfer is stored once, none is lost" {
     mkdir "$T/load"
     for i in {1..300}; do seq "$i" "$i" | segment "l$i" >/dev/null; mv "$T/l$i.gz" "$T/load/$i.gz"; rm -rf "$T/made.l$i"; done

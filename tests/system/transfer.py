@@ -6,6 +6,7 @@
     endless PORT TARGET FILE  a chunked body that repeats the file for ever; prints the answer's status
     raw PORT                  sends standard input as it is; prints what comes back
     expect PORT TARGET BYTES [HEADER...]   Expect: 100-continue with that length; prints the first status line
+    hold PORT N               opens N connections and keeps them until standard input ends; says "held" when N heads were answered
     load PORT DIR COUNT CLIENTS  sends DIR/N.gz under the ids load-N until each is taken, through any death of the server
 """
 import http.client
@@ -119,6 +120,15 @@ def load(port, directory, count, clients):
     print(totals)
 
 
+def hold(port, count):
+    socks = [connect(port) for _ in range(count)]
+    for sock in socks:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    answers = [sock.recv(4096) for sock in socks]
+    print("held" if all(answer.startswith(b"HTTP/1.1 200") for answer in answers) else "refused", flush=True)
+    sys.stdin.read()
+
+
 def main(command, *args):
     if command == "slow-head":
         until_cut(connect(args[0]), b"X")
@@ -145,6 +155,8 @@ def main(command, *args):
         sock = connect(args[0])
         sock.sendall(head(args[1], args[2], "Expect: 100-continue", *args[3:]))
         print(sock.recv(4096).decode().split("\r\n")[0])
+    elif command == "hold":
+        hold(args[0], int(args[1]))
     elif command == "load":
         load(int(args[0]), args[1], int(args[2]), int(args[3]))
     else:

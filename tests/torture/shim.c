@@ -3,8 +3,8 @@
  *
  *     TORT_ROOT    directories, separated by ':', without symbolic links
  *     TORT_KIND    kinds, separated by ',': open read write sync rename unlink mkdir truncate allocate mmap
- * stat list lock net; or any (all but net) TORT_N       the n-th such call, from 1 TORT_STICKY  1: and every
- * later one TORT_ACTION  an errno's name; SHORT (half of the bytes); KILL (SIGKILL before the call); TORN
+ * stat list lock net; or any (all but net) TORT_N       the n-th such call, from 1 TORT_TIMES
+ * so many from it on (1) TORT_STICKY  1: and every later one TORT_ACTION  an errno's name; SHORT (half of the bytes); KILL (SIGKILL before the call); TORN
  * (half of the bytes are written, then SIGKILL); CUT0 CUT1 CUT2 (FS_IOC_SHUTDOWN with that flag, then
  * SIGKILL) TORT_REPORT  file to which "n kind path" is appended when it strikes
  *
@@ -34,7 +34,7 @@
 #define SHUTDOWN_IOCTL _IOR('X', 125, __u32)
 
 static const char *root, *kinds, *report;
-static unsigned long wanted;
+static unsigned long wanted, times;
 static bool is_sticky, is_lying;
 static enum { ACT_ERRNO, ACT_SHORT, ACT_KILL, ACT_TORN, ACT_CUT } action;
 static int action_errno;
@@ -56,6 +56,8 @@ __attribute__((constructor)) static void read_environment(void)
     report = getenv("TORT_REPORT");
     is_sticky = getenv("TORT_STICKY") != NULL;
     is_lying = getenv("TORT_LIE") != NULL;
+    const char *many = getenv("TORT_TIMES");
+    times = many ? strtoul(many, NULL, 10) : 1;
     wanted = n ? strtoul(n, NULL, 10) : 0;
     if (!root || !kinds || !text || wanted == 0) {
         root = NULL;
@@ -169,7 +171,7 @@ static void cut_power(void)
 static bool strikes(const char *kind, const char *path)
 {
     unsigned long n = atomic_fetch_add(&calls, 1) + 1;
-    if (n != wanted && !(is_sticky && n > wanted))
+    if (n < wanted || (n >= wanted + times && !is_sticky))
         return false;
     if (n == wanted)
         tell(n, kind, path);

@@ -153,6 +153,110 @@ static void an_unfinished_copy_does_not_outlive_its_original(void **state)
     check_active_is_empty(f);
 }
 
+/* The longest table name that any of our segments may have. */
+static const char *longest_table(void)
+{
+    static char table[NAME_FILE_MAX_BYTES + 1];
+    memset(table, 'L', ORIGIN_FILE_MAX - strlen(",3w5e11264sgsf,0123456789abcdef.csv.gz"));
+    return table;
+}
+
+static void use_longest_table(struct fixture *f)
+{
+    struct err err;
+    origin_fini(&f->origin);
+    assert_int_equal(origin_init(&f->origin, "My Db", longest_table(), "A:long", SEGMENT_CSV, "unit", &err),
+                     0);
+    f->origin.schema_hash = UINT64_MAX; /* no hash has a longer text */
+}
+
+/* Whatever is put round the longest names: damaged, its name taken in quarantine several times over, refused,
+ * or with a copy that was not finished. */
+static void the_longest_names_are_salvaged(void **state)
+{
+    struct fixture *f = *state;
+    use_longest_table(f);
+    struct spool_place quarantine = spool_place(QUEUE_QUARANTINE, f->origin.db_folder);
+    struct writer w = leave_orphan(f, WRITER_ROWS, 3);
+    assert_int_equal(strlen(w.file), ORIGIN_FILE_MAX);
+    int dir = spool_place_open(&f->spool, &quarantine, true);
+    for (unsigned i = 0; i < 120; i++) { /* to a number of three digits */
+        char taken[SPOOL_NAME_BYTES + 8];
+        char number[16] = "";
+        if (i > 0)
+            snprintf(number, sizeof number, "%u,", i);
+        snprintf(taken, sizeof taken, "%s%s", number, w.file);
+        int fd = openat(dir, taken, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    overwrite(f, w.file, "\0\0\0\0", 4, (off_t)w.size_bytes / 2);
+    struct adopt_result result = adopt(f);
+    assert_int_equal(result.salvaged, 1);
+    assert_int_equal(result.quarantined, 1);
+    assert_int_equal(result.left, 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 2000);
+    char why[SPOOL_NAME_BYTES + 8];
+    snprintf(why, sizeof why, "120,%s.why", w.file);
+    assert_int_equal(faccessat(dir, why, F_OK, 0), 0);
+    close(dir);
+    check_active_is_empty(f);
+}
+
+static void the_longest_names_with_endings(void **state)
+{
+    struct fixture *f = *state;
+    char copy[SPOOL_NAME_BYTES];
+    uint8_t member[65536];
+    use_longest_table(f);
+    struct writer bad = leave_orphan(f, WRITER_REFUSED, 2);
+    size_t bytes = make_block(f, 0, 1000, member);
+    char name[SPOOL_NAME_BYTES + 8];
+    snprintf(name, sizeof name, "%s%s", bad.file, WRITER_BAD_SUFFIX);
+    salvage_name(name, copy); /* of a rewrite that was not finished */
+    assert_true(strlen(copy) <= NAME_MAX && strlen(copy) > ORIGIN_FILE_MAX);
+    overwrite(f, copy, member, bytes, 0);
+    struct adopt_result result = adopt(f);
+    assert_int_equal(result.quarantined, 1);
+    assert_int_equal(result.sealed + result.salvaged + result.left, 0);
+    assert_int_equal(summary_of(f, QUEUE_QUARANTINE).rows, 2000);
+    check_active_is_empty(f);
+}
+
+/* A landing segment without a marker is nobody's; nor is the copy of it. Without one who takes landing
+ * segments both stay, and the copy is not taken for a segment. */
+static void the_copy_of_a_landing_segment_is_none(void **state)
+{
+    struct fixture *f = *state;
+    char copy[SPOOL_NAME_BYTES], name[SPOOL_NAME_BYTES + 8];
+    uint8_t member[65536];
+    use_longest_table(f);
+    struct writer w = leave_orphan(f, WRITER_LANDING, 2);
+    size_t bytes = make_block(f, 0, 1000, member);
+    snprintf(name, sizeof name, "%s%s", w.file, WRITER_LANDING_SUFFIX);
+    salvage_name(name, copy);
+    overwrite(f, copy, member, bytes, 0);
+    struct adopt_result result = adopt(f);
+    assert_int_equal(result.sealed + result.salvaged + result.removed + result.left, 0);
+    struct err err;
+    const struct adopt_options all = {.durable = true, .takes_landings = true};
+    assert_int_equal(adopt_orphans(&f->spool, &all, &result, &err), 0);
+    assert_int_equal(result.removed, 1);
+    assert_int_equal(result.sealed + result.salvaged + result.left, 0);
+    check_active_is_empty(f);
+}
+
+static void longer_tables_are_refused(void **state)
+{
+    (void)state;
+    struct segment_origin origin;
+    struct err err;
+    char table[NAME_FILE_MAX_BYTES + 8];
+    snprintf(table, sizeof table, "%sLLLL",
+             longest_table()); /* the text of a hash may be that much shorter */
+    assert_int_equal(origin_init(&origin, "D", table, "A:long", SEGMENT_CSV, "unit", &err), -EINVAL);
+}
+
 static void a_copy_without_original_is_the_segment(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +398,10 @@ int main(void)
         TEST(refused_rows_stay_refused),
         TEST(an_unfinished_copy_does_not_outlive_its_original),
         TEST(a_copy_without_original_is_the_segment),
+        TEST(the_longest_names_are_salvaged),
+        TEST(the_longest_names_with_endings),
+        TEST(the_copy_of_a_landing_segment_is_none),
+        TEST(longer_tables_are_refused),
         TEST(a_name_that_is_taken_goes_to_quarantine),
         TEST(what_is_locked_or_cannot_be_read_is_left),
         TEST(refused_rows_survive_each_step_of_their_adoption),
