@@ -140,6 +140,12 @@ bool ctl_client_is_connected(const struct ctl_client *client)
     return atomic_load(&client->line->connections) > 0;
 }
 
+void ctl_client_tend(struct ctl_client *client)
+{
+    if (!ctl_client_is_connected(client) && mono_is_past(client->renew_at))
+        renew_line(client);
+}
+
 static int send_json(struct ctl_client *client, const json_t *request, int flags)
 {
     char *text = json_dumps(request, JSON_COMPACT);
