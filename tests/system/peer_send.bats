@@ -176,7 +176,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
 @test "after a 429 the peer is left alone, for a minute or as it says, and its tables are uploaded from here" {
     peer b
     t=$(theirs 1)
-    script '{"status":429,"headers":{"Retry-After":"2"}}'
+    script '{"status":429,"headers":{"Retry-After":"10"}}'
     write "$t" 1 5
     run_peerd --peer-unhealthy 50ms
     diverted() { [ "$(rows upload | wc -l)" -ge "$1" ] && is_at_rest; }
@@ -187,7 +187,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     wait_until 15 diverted 10
     [ "$(requests | wc -l)" -eq 1 ]
     recovered() { [ "$(status_of '.transfers.peers[0].trouble')" = false ]; }
-    wait_until 15 recovered
+    wait_until 25 recovered
     write "$t" 11 15
     sent() { [ "$(stored | wc -l)" -eq 5 ]; }
     wait_until 15 sent
