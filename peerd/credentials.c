@@ -1,33 +1,18 @@
 #include "peerd/credentials.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
-#include "common/base/file.h"
+#include <string.h>
 
 int credentials_reload(struct credentials *credentials, struct err *err)
 {
+    char token[AUTH_TOKEN_MAX + 1] = "";
     const char *path = credentials->settings->token_file;
-    struct buf text;
-    if (!path)
-        return 0;
-    buf_init(&text, CREDENTIALS_TOKEN_MAX + 2);
-    int rc = file_read(AT_FDCWD, path, &text);
-    size_t bytes = rc == 0 && text.data ? strcspn(text.data, "\r\n") : 0;
-    if (rc)
-        rc = err_errno(err, -EINVAL, "token-file %s: cannot be read", path);
-    else if (bytes == 0 || bytes > CREDENTIALS_TOKEN_MAX)
-        rc = err_set(err, -EINVAL, "token-file %s: its first line must be a token of 1 to %d bytes", path,
-                     CREDENTIALS_TOKEN_MAX);
-    if (rc == 0 && text.data) {
-        pthread_mutex_lock(&credentials->lock);
-        memcpy(credentials->token, text.data, bytes);
-        credentials->token[bytes] = '\0';
-        pthread_mutex_unlock(&credentials->lock);
-    }
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_fini(&text);
+    int rc = path ? auth_read_token(path, token, err) : 0;
+    pthread_mutex_lock(&credentials->lock);
+    if (rc == 0)
+        memcpy(credentials->token, token, sizeof token);
+    credentials->read_at = mono_now();
+    pthread_mutex_unlock(&credentials->lock);
+    explicit_bzero(token, sizeof token);
     return rc;
 }
 
@@ -48,6 +33,8 @@ static void set_certificates(const struct peer_settings *settings, CURL *easy)
     if (settings->tls_ca)
         curl_easy_setopt(easy, CURLOPT_CAINFO, settings->tls_ca);
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
+                     0L); /* one that is resumed has the old certificates */
     if (settings->tls_cert) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->tls_cert);
         curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->tls_key);
@@ -55,6 +42,8 @@ static void set_certificates(const struct peer_settings *settings, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
+/* A connection that is older than what was read last is not used again: the peer would go on judging us, and
+ * we it, by old certificates. (Within a second it may be, for a second.) */
 void credentials_apply(struct credentials *credentials, CURL *easy, struct curl_slist **connect_to,
                        const char *connect_text)
 {
@@ -69,6 +58,8 @@ void credentials_apply(struct credentials *credentials, CURL *easy, struct curl_
     }
     set_certificates(credentials->settings, easy);
     pthread_mutex_lock(&credentials->lock);
+    int64_t age_s = mono_since_ms(credentials->read_at) / 1000;
+    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)(age_s < 1 ? 1 : age_s));
     if (*credentials->token) { /* curl copies it */
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
         curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, credentials->token);

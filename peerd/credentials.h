@@ -6,14 +6,15 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "common/base/clock.h"
+#include "common/http/auth.h"
 #include "peerd/settings.h"
-
-enum { CREDENTIALS_TOKEN_MAX = 4096 };
 
 struct credentials {
     const struct peer_settings *settings;
     pthread_mutex_t lock;
-    char token[CREDENTIALS_TOKEN_MAX + 1]; /* guarded by lock; "": none */
+    char token[AUTH_TOKEN_MAX + 1]; /* guarded by lock, as what follows; "": none */
+    struct mono read_at;
 };
 
 /* -EINVAL with a text when the token's file cannot be used. */
@@ -21,7 +22,8 @@ NODISCARD int credentials_init(struct credentials *credentials, const struct pee
                                struct err *err);
 void credentials_fini(struct credentials *credentials);
 
-/* Read the token again; on failure the old one stays. (Certificates are read for each new connection.) */
+/* Read the token again; on failure the old one stays. Certificates are read for each new connection, and
+ * older connections are not used again. */
 NODISCARD int credentials_reload(struct credentials *credentials, struct err *err);
 
 /* Set what a request to a member needs beyond its URL: where to connect, token, certificates, no redirects,

@@ -18,17 +18,17 @@ void members_fini(struct members *members)
 
 /* --- the list ---------------------------------------------------------------------------------- */
 
-static bool is_at(const struct member *member, const struct member_address *address)
+static bool is_at(const struct ring_member *member, const struct member_address *address)
 {
     return strcmp(member->address.url, address->url) == 0 &&
            strcmp(member->address.connect_to, address->connect_to) == 0 &&
            strcmp(member->address.name, address->name) == 0;
 }
 
-static void begin_member(struct members *members, struct member *member, const struct member_address *address,
-                         struct moment now)
+static void begin_member(struct members *members, struct ring_member *member,
+                         const struct member_address *address, struct moment now)
 {
-    *member = (struct member){.address = *address, .id = ++members->last_id, .changed_ms = now.wall_ms};
+    *member = (struct ring_member){.address = *address, .id = ++members->last_id, .changed_ms = now.wall_ms};
     snprintf(member->name, sizeof member->name, "%s", address->name);
     presence_init(&member->presence, now.mono_ms);
 }
@@ -36,11 +36,11 @@ static void begin_member(struct members *members, struct member *member, const s
 int members_set(struct members *members, const struct member_address *addresses, size_t count,
                 struct moment now)
 {
-    struct member *list = calloc(count + 1, sizeof *list);
+    struct ring_member *list = calloc(count + 1, sizeof *list);
     if (!list)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        struct member *old = NULL;
+        struct ring_member *old = NULL;
         for (size_t k = 0; k < members->count && !old; k++)
             if (is_at(&members->list[k], &addresses[i]))
                 old = &members->list[k];
@@ -57,7 +57,7 @@ int members_set(struct members *members, const struct member_address *addresses,
     return 0;
 }
 
-struct member *members_find(struct members *members, uint64_t id)
+struct ring_member *members_find(struct members *members, uint64_t id)
 {
     for (size_t i = 0; i < members->count; i++)
         if (members->list[i].id == id)
@@ -75,7 +75,7 @@ bool members_has_new(const struct members *members)
 
 /* --- what they answer -------------------------------------------------------------------------- */
 
-static void note_change(struct member *member, bool was_present, struct moment now)
+static void note_change(struct ring_member *member, bool was_present, struct moment now)
 {
     if (presence_is_present(&member->presence) == was_present)
         return;
@@ -83,14 +83,14 @@ static void note_change(struct member *member, bool was_present, struct moment n
     member->transitions++;
 }
 
-static void set_words(struct member *member, enum view_trouble trouble, const char *words)
+static void set_words(struct ring_member *member, enum view_trouble trouble, const char *words)
 {
     member->trouble = trouble;
     snprintf(member->words, sizeof member->words, "%s", words);
 }
 
 /* Is it whom it should be? If not, it is away, and says why. */
-static bool is_welcome(const struct members *members, struct member *member)
+static bool is_welcome(const struct members *members, struct ring_member *member)
 {
     const char *said = member->state->name;
     char words[VIEW_WORDS_BYTES];
@@ -112,7 +112,7 @@ static bool is_welcome(const struct members *members, struct member *member)
     return false;
 }
 
-void members_answer(struct members *members, struct member *member, struct peer_state *state,
+void members_answer(struct members *members, struct ring_member *member, struct peer_state *state,
                     struct moment now)
 {
     bool was_present = presence_is_present(&member->presence);
@@ -131,7 +131,7 @@ void members_answer(struct members *members, struct member *member, struct peer_
     note_change(member, was_present, now);
 }
 
-void members_failure(struct members *members, struct member *member, enum view_trouble trouble,
+void members_failure(struct members *members, struct ring_member *member, enum view_trouble trouble,
                      const char *words, struct moment now)
 {
     bool was_present = presence_is_present(&member->presence);
@@ -145,7 +145,7 @@ void members_failure(struct members *members, struct member *member, enum view_t
 
 /* --- the view ---------------------------------------------------------------------------------- */
 
-static enum view_trouble trouble_of(const struct member *member)
+static enum view_trouble trouble_of(const struct ring_member *member)
 {
     switch (member->presence.state) {
     case PRESENCE_NEW:
@@ -160,7 +160,7 @@ static enum view_trouble trouble_of(const struct member *member)
     return member->trouble == VIEW_OK ? VIEW_SILENT : member->trouble;
 }
 
-static void show_member(const struct member *member, struct view_member *shown)
+static void show_member(const struct ring_member *member, struct view_member *shown)
 {
     *shown = (struct view_member){
         .is_present = presence_is_present(&member->presence),

@@ -19,7 +19,7 @@ struct member_address {
     char connect_to[VIEW_CONNECT_BYTES]; /* likewise */
 };
 
-struct member {
+struct ring_member {
     struct member_address address;
     uint64_t id;                /* never given twice */
     char name[PEER_NAME_BYTES]; /* configured, or learned; "": not yet */
@@ -37,7 +37,7 @@ struct member {
 struct members {
     const char *own_name;
     int64_t own_incarnation, hold_ms;
-    struct member *list;
+    struct ring_member *list;
     size_t count;
     uint64_t last_id;
 };
@@ -57,14 +57,14 @@ NODISCARD int members_set(struct members *members, const struct member_address *
                           struct moment now);
 
 /* NULL: gone. */
-struct member *members_find(struct members *members, uint64_t id);
+struct ring_member *members_find(struct members *members, uint64_t id);
 
 /* A member answered; `take_state` is taken. */
-void members_answer(struct members *members, struct member *member, struct peer_state *take_state,
+void members_answer(struct members *members, struct ring_member *member, struct peer_state *take_state,
                     struct moment now);
 
 /* It did not, or not so that it was understood (`trouble` VIEW_SILENT, VIEW_FOREIGN); `words` for people. */
-void members_failure(struct members *members, struct member *member, enum view_trouble trouble,
+void members_failure(struct members *members, struct ring_member *member, enum view_trouble trouble,
                      const char *words, struct moment now);
 
 /* Is there a member of which nothing is known yet? */

@@ -68,7 +68,7 @@ static int64_t answer_ms(const struct peer_settings *settings)
     return share < ANSWER_MIN_MS ? ANSWER_MIN_MS : share > ANSWER_MAX_MS ? ANSWER_MAX_MS : share;
 }
 
-static void set_up(struct poller *poller, struct asking *asking, const struct member *member)
+static void set_up(struct poller *poller, struct asking *asking, const struct ring_member *member)
 {
     char url[VIEW_URL_BYTES + 16];
     CURL *easy = asking->easy;
@@ -82,7 +82,7 @@ static void set_up(struct poller *poller, struct asking *asking, const struct me
     credentials_apply(poller->options.credentials, easy, &asking->connect_to, member->address.connect_to);
 }
 
-static int ask(struct poller *poller, struct member *member)
+static int ask(struct poller *poller, struct ring_member *member)
 {
     struct asking *asking = calloc(1, sizeof *asking);
     if (!asking)
@@ -105,7 +105,7 @@ static int ask(struct poller *poller, struct member *member)
 static void ask_who_is_due(struct poller *poller, struct moment now)
 {
     for (size_t i = 0; i < poller->members.count; i++) {
-        struct member *member = &poller->members.list[i];
+        struct ring_member *member = &poller->members.list[i];
         if (member->is_asked || member->due_ms > now.mono_ms)
             continue;
         member->due_ms = now.mono_ms + poller->options.settings->poll_interval_ms;
@@ -116,7 +116,7 @@ static void ask_who_is_due(struct poller *poller, struct moment now)
 
 /* --- answers ----------------------------------------------------------------------------------- */
 
-static void note_failure(struct poller *poller, struct member *member, const struct asking *asking,
+static void note_failure(struct poller *poller, struct ring_member *member, const struct asking *asking,
                          CURLcode code, long status, struct moment now)
 {
     char words[VIEW_WORDS_BYTES];
@@ -136,7 +136,7 @@ static void take_result(struct poller *poller, struct asking *asking, CURLcode c
     long status = 0;
     struct peer_state *state;
     struct err err;
-    struct member *member = members_find(&poller->members, asking->member);
+    struct ring_member *member = members_find(&poller->members, asking->member);
     if (!member)
         return; /* it is not in the ring any more */
     member->is_asked = false;

@@ -2,10 +2,8 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <strings.h>
 
-#include "common/base/file.h"
 #include "uploader/classify.h"
 #include "uploader/trust.h"
 #include "uploader/uuid.h"
@@ -292,28 +290,6 @@ void http_fini(struct http *http)
         curl_easy_cleanup(http->easy);
     buf_fini(&http->answer);
     *http = (struct http){0};
-}
-
-int http_read_token(const char *path, struct buf *token)
-{
-    buf_clear(token);
-    int rc = file_read(AT_FDCWD, path, token);
-    if (rc)
-        return rc;
-    size_t start = 0, end = 0;
-    while (start < token->len && isspace((unsigned char)token->data[start]))
-        start++;
-    for (end = start; end < token->len && isgraph((unsigned char)token->data[end]);)
-        end++;
-    for (size_t i = end; i < token->len; i++)
-        if (!isspace((unsigned char)token->data[i]))
-            return -EINVAL;
-    if (end == start)
-        return -EINVAL;
-    memmove(token->data, token->data + start, end - start);
-    token->len = end - start;
-    token->data[token->len] = '\0';
-    return 0;
 }
 
 int http_put_encoded(struct buf *url, const char *text)

@@ -54,9 +54,6 @@ void http_send(struct http *http, const struct http_request *request, struct out
 
 void http_fini(struct http *http);
 
-/* Read a token file: its first line, without blanks around. 0; -EINVAL not a token; or a negative errno. */
-NODISCARD int http_read_token(const char *path, struct buf *token);
-
 /* Percent-encode `text` and append it. */
 NODISCARD int http_put_encoded(struct buf *url, const char *text);
 

@@ -5,6 +5,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/secret.h"
 #include "common/base/log.h"
 #include "uploader/http.h"
 
@@ -257,7 +258,7 @@ static bool take_kept(struct tokens *tokens, struct entry *e, struct buf *token,
 
 static bool take_from_file(const char *path, struct buf *token, struct outcome *outcome)
 {
-    int rc = http_read_token(path, token);
+    int rc = secret_read(path, token);
     if (rc)
         outcome_set(outcome, VERDICT_UNAUTHORISED, "token", "no token: adx-token-file %s: %s", path,
                     rc == -EINVAL ? "it should hold one line without blanks" : strerror(-rc));

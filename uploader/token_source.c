@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/base/clock.h"
+#include "common/base/secret.h"
 #include "uploader/http.h"
 #include "uploader/token_command.h"
 #include "uploader/trust.h"
@@ -123,7 +124,7 @@ static bool ask_entra(const struct fetch *f, const char *name, const struct buf 
 
 static bool read_secret(const struct fetch *f, const char *path, struct buf *secret)
 {
-    int rc = http_read_token(path, secret);
+    int rc = secret_read(path, secret);
     if (rc == 0)
         return true;
     return fail(f, VERDICT_UNAUTHORISED, path,

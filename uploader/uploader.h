@@ -13,7 +13,7 @@
 #include "common/control/client.h"
 #include "common/control/daemon.h"
 #include "common/spool/ballast.h"
-#include "common/spool/waiting.h"
+#include "common/spool/waiting_plan.h"
 #include "uploader/breaker.h"
 #include "uploader/upload.h"
 

@@ -5,12 +5,16 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/control/closing.h"
 #include "common/control/message.h"
 
-enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 500, RENEW_MS = 3000, HANDSHAKE_MS = 100 };
+/* An attempt to connect is not cheap: until nng closes the socket, epoll calls it hung up, again and again (7
+ * % of a core for peerd's dialers when nobody listened, tried twice a second each). So the first attempts
+ * come soon, for a program that is started again, and later ones seldom, for one that does not run. */
+enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 2000, RENEW_MS = 3000, HANDSHAKE_MS = 100 };
 
 /* One socket; nng calls back about it until it is closed, which may be after the client is gone (closing.h).
  */
@@ -73,13 +77,21 @@ static int open_line(struct line **out, const char *url, int dial_flags)
     return rc;
 }
 
+/* Where nobody listens a new line is no better, and begins anew with frequent attempts. */
+static bool is_there(const struct ctl_client *client)
+{
+    static const char scheme[] = "ipc://";
+    return strncmp(client->url, scheme, sizeof scheme - 1) != 0 ||
+           access(client->url + sizeof scheme - 1, F_OK) == 0;
+}
+
 /* nng connects again by itself, but in 1.5 a dialer has been seen to give up for good after its peer was
  * killed: a line that brings no answer for long is exchanged for a new one. */
 static void renew_line(struct ctl_client *client)
 {
     struct line *line;
     client->renew_at = mono_after(RENEW_MS);
-    if (open_line(&line, client->url, NNG_FLAG_NONBLOCK) != 0)
+    if (!is_there(client) || open_line(&line, client->url, NNG_FLAG_NONBLOCK) != 0)
         return;
     socket_close(client->line->socket, client->line);
     client->line = line;
@@ -126,6 +138,12 @@ void ctl_client_close(struct ctl_client *client)
 bool ctl_client_is_connected(const struct ctl_client *client)
 {
     return atomic_load(&client->line->connections) > 0;
+}
+
+void ctl_client_tend(struct ctl_client *client)
+{
+    if (!ctl_client_is_connected(client) && mono_is_past(client->renew_at))
+        renew_line(client);
 }
 
 static int send_json(struct ctl_client *client, const json_t *request, int flags)

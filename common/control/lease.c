@@ -212,8 +212,12 @@ static bool holds_more(const struct lease *lease, int64_t keep)
 
 void lease_settle(struct lease *lease, int64_t keep)
 {
-    if (!lease->client || !holds_more(lease, keep) || !ctl_client_is_connected(lease->client))
+    if (!lease->client || !holds_more(lease, keep))
         return;
+    if (!ctl_client_is_connected(lease->client)) {
+        ctl_client_tend(lease->client);
+        return;
+    }
     int64_t held = lease->held;
     struct lease_request nothing = {0};
     lease->held = held > keep ? keep : held;

@@ -1,32 +1,39 @@
 #include "common/http/auth.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <strings.h>
 
-#include "common/base/file.h"
+#include "common/base/secret.h"
 
-int auth_reload(struct auth *auth, const char *token_file, struct err *err)
+int auth_read_token(const char *token_file, char token[static AUTH_TOKEN_MAX + 1], struct err *err)
 {
     struct buf text;
     buf_init(&text, AUTH_TOKEN_MAX + 2);
-    int rc = file_read(AT_FDCWD, token_file, &text);
-    size_t bytes = rc == 0 && text.data ? strcspn(text.data, "\r\n") : 0;
-    if (rc)
-        rc = err_errno(err, -EINVAL, "token-file %s: cannot be read", token_file);
-    else if (bytes == 0 || bytes > AUTH_TOKEN_MAX)
-        rc = err_set(err, -EINVAL, "token-file %s: its first line must be a token of 1 to %d bytes",
+    int rc = secret_read(token_file, &text);
+    if (rc == -EINVAL || rc == -EFBIG || text.len > AUTH_TOKEN_MAX)
+        rc = err_set(err, -EINVAL, "token-file %s: must hold one token of 1 to %d bytes, and nothing else",
                      token_file, AUTH_TOKEN_MAX);
-    if (rc == 0 && text.data) {
-        pthread_mutex_lock(&auth->lock);
-        memset(auth->token, 0, sizeof auth->token);
-        memcpy(auth->token, text.data, bytes);
-        pthread_mutex_unlock(&auth->lock);
+    else if (rc)
+        rc = err_set(err, -EINVAL, "token-file %s: cannot be read: %s", token_file, strerror(-rc));
+    if (rc == 0) {
+        memset(token, 0, AUTH_TOKEN_MAX + 1);
+        memcpy(token, text.data, text.len);
     }
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_fini(&text);
+    secret_forget(&text);
     return rc;
+}
+
+int auth_reload(struct auth *auth, const char *token_file, struct err *err)
+{
+    char token[AUTH_TOKEN_MAX + 1];
+    int rc = auth_read_token(token_file, token, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&auth->lock);
+    memcpy(auth->token, token, sizeof auth->token);
+    pthread_mutex_unlock(&auth->lock);
+    explicit_bzero(token, sizeof token);
+    return 0;
 }
 
 int auth_init(struct auth *auth, const char *token_file, bool has_ca, struct err *err)

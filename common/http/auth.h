@@ -21,6 +21,9 @@ enum auth_verdict { AUTH_OK, AUTH_NOBODY /* 401 */, AUTH_WRONG /* 403 */ };
 /* `token_file` may be NULL. -EINVAL with a text when it cannot be read, is empty or too long. */
 NODISCARD int auth_init(struct auth *auth, const char *token_file, bool has_ca, struct err *err);
 
+/* The token in a token-file, zero-filled behind it; -EINVAL with a text that names the file. */
+NODISCARD int auth_read_token(const char *token_file, char token[static AUTH_TOKEN_MAX + 1], struct err *err);
+
 /* Read the token again; on failure the old one stays. */
 NODISCARD int auth_reload(struct auth *auth, const char *token_file, struct err *err);
 

@@ -303,6 +303,7 @@ PY
     start held bash -c 'exec curl -s -o /dev/null -w "%{http_code}" -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-1)" "$T/go"
     exec 9>"$T/go"
     head -c 100 "$T/a.gz" >&9
+    wait_until 10 eval 'ctl "$SPOOL/run/peerd.ctl" "{\"v\":1,\"op\":\"status\"}" | jq -e ".received.in_flight == 1"'
     wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]'
     [ "$(answer .code)" = busy ]
     grep -qi '^retry-after: 1' "$T/headers"

@@ -126,6 +126,35 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     [ "$output" -eq 0 ]
 }
 
+@test "403: the same as 401: kept, said loudly, sent under the same id once it is let in" {
+    peer b
+    t=$(theirs 1)
+    script '{"status":403,"code":"forbidden","why":"not you"}' '{"status":403,"code":"forbidden","why":"not you"}'
+    write "$t" 1 5
+    run_peerd --retry-max 100ms --peer-unhealthy 20ms
+    sent() { [ "$(stored | wc -l)" -eq 5 ] && is_at_rest; }
+    wait_until 20 sent
+    grep -q '^error transfer-failed.*answer=unauthorised.*not you' "$T/peerd.log"
+    [ "$(requests | wc -l)" -eq 3 ]
+    [ "$(requests | jq -r .query.id | sort -u | wc -l)" -eq 1 ]
+    [ "$(count upload) $(count quarantine)" = "0 0" ]
+}
+
+@test "429 with Spillway-Failover where we know of no failover: nothing is dropped, and the peer is not blamed for its other databases" {
+    peer b
+    t=$(theirs 1)
+    script '{"status":429,"headers":{"Retry-After":"600","Spillway-Failover":"D"},"code":"failover","why":"D is full here"}'
+    write "$t" 1 5
+    run_peerd --peer-unhealthy 10m
+    diverted() { [ "$(rows upload | wc -l)" -eq 5 ] && is_at_rest; }
+    wait_until 15 diverted
+    other=$(python3 "$REPO/tests/tools/owner.py" --of b 1 E a b)
+    seq 1 7 | walwriter --spool "$SPOOL" --db E --table "$other" --no-guard 2>/dev/null
+    sent() { [ "$(stored | wc -l)" -eq 7 ] && is_at_rest; }
+    wait_until 15 sent
+    [ "$(requests | jq -r .query.db)" = $'D\nE' ]
+}
+
 @test "413, 429, a foreign answer and another instance's name: we upload it ourselves" {
     t=$(theirs 1)
     for step in '{"status":413}' '{"status":429}' '{"status":404}' '{"status":400,"code":"wrong-peer"}'; do
@@ -147,7 +176,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
 @test "after a 429 the peer is left alone, for a minute or as it says, and its tables are uploaded from here" {
     peer b
     t=$(theirs 1)
-    script '{"status":429,"headers":{"Retry-After":"2"}}'
+    script '{"status":429,"headers":{"Retry-After":"10"}}'
     write "$t" 1 5
     run_peerd --peer-unhealthy 50ms
     diverted() { [ "$(rows upload | wc -l)" -ge "$1" ] && is_at_rest; }
@@ -158,7 +187,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     wait_until 15 diverted 10
     [ "$(requests | wc -l)" -eq 1 ]
     recovered() { [ "$(status_of '.transfers.peers[0].trouble')" = false ]; }
-    wait_until 15 recovered
+    wait_until 25 recovered
     write "$t" 11 15
     sent() { [ "$(stored | wc -l)" -eq 5 ]; }
     wait_until 15 sent

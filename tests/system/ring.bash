@@ -105,3 +105,18 @@ ask_all() {
 }
 
 reload() { kill -HUP "$(pid_of "$1")"; }
+
+# A CA, a certificate of it, and one that it did not sign; all for 127.0.0.1.
+make_certificates() {
+    local name
+    for name in ca foreign; do
+        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name" -keyout "$T/$name.key" -out "$T/$name.pem" 2>/dev/null
+    done
+    for name in good other; do
+        openssl req -newkey rsa:2048 -nodes -subj "/CN=$name" -keyout "$T/$name.key" -out "$T/$name.csr" 2>/dev/null
+        signer=ca
+        [ "$name" = good ] || signer=foreign
+        openssl x509 -req -in "$T/$name.csr" -CA "$T/$signer.pem" -CAkey "$T/$signer.key" -CAcreateserial -days 2 \
+            -extfile <(echo "subjectAltName=IP:127.0.0.1") -out "$T/$name.pem" 2>/dev/null
+    done
+}

@@ -113,6 +113,24 @@ def close(stream):
         pass
 
 
+def check_budget(spool, diskguard):
+    """Invariant 3: nothing leaks: no lease is out, and diskguard counts what is there."""
+    account = {}
+
+    def is_whole():
+        programs = json.loads(must("spillway", "--spool", spool, "status", "--json").out)["programs"]
+        guard = programs["diskguard"]
+        there = sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for folder, folders, names in os.walk(spool)
+                    for name in names + folders) + os.stat(spool).st_blocks * 512
+        account.update(leased=guard.get("outstanding_bytes"), counted=guard.get("used_bytes"), there=there, holders=guard.get("holders"))
+        return guard.get("outstanding_bytes") == 0 and abs(guard["used_bytes"] - there) <= 65536
+
+    try:
+        wait_until("no lease is left and the account is right when all is drained", is_whole, 10)
+    except Failure as error:
+        raise Failure(f"{error}: {account}\n" + diskguard.tail()) from None
+
+
 class Storm:
     def __init__(self, rig, seed, target):
         self.rig, self.seed, self.target = rig, seed, target
@@ -193,26 +211,11 @@ class Storm:
     def drain(self):
         """Everything comes home by itself: peerd adopts, uploader uploads."""
         wait_until(f"the spool drains: {self.queued()[:3]}", lambda: not self.queued(), 60)
-        self.check_budget()
+        check_budget(self.spool, self.daemons["diskguard"])
         for program in ("uploader", "peerd", "diskguard"):
             code = self.daemons[program].stop()
             if code != 0:
                 raise Failure(f"{program} exits {code} after SIGTERM\n" + self.daemons[program].tail())
-
-    def check_budget(self):
-        """Invariant 3: nothing leaks: no lease is out, and diskguard counts what is there."""
-        def is_whole():
-            programs = json.loads(must("spillway", "--spool", self.spool, "status", "--json").out)["programs"]
-            guard = programs["diskguard"]
-            there = sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for folder, folders, names in os.walk(self.spool)
-                        for name in names + folders) + os.stat(self.spool).st_blocks * 512
-            self.account = {"leased": guard.get("outstanding_bytes"), "counted": guard.get("used_bytes"), "there": there,
-                            "holders": guard.get("holders")}
-            return guard.get("outstanding_bytes") == 0 and abs(guard["used_bytes"] - there) <= 65536
-        try:
-            wait_until("no lease is left and the account is right when all is drained", is_whole, 10)
-        except Failure as error:
-            raise Failure(f"{error}: {self.account}\n" + self.daemons["diskguard"].tail()) from None
 
     def judge(self):
         judge = Judge(self.rig.rows)

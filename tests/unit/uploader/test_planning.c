@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "common/base/backoff.h"
-#include "common/spool/waiting.h"
+#include "common/spool/waiting_plan.h"
 
 static const struct batch_limits limits = {.raw_bytes = 100, .blocks = 50, .files = 4, .age_ms = 1000};
 
