@@ -131,6 +131,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
 {
     u->is_once = conf_flag(conf, CONF_ONCE);
     u->uploads = (unsigned)conf_number(conf, CONF_UPLOADS);
+    u->drain_share = (unsigned)conf_number(conf, CONF_DRAIN_SHARE);
     u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
     u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
                                   .max_ms = conf_number(conf, CONF_RETRY_MAX)};
