@@ -75,9 +75,14 @@ def is_near(scene_name, point, path):
     return not path.startswith("uploader") and SCENES[scene_name].program != "diskguard"
 
 
-def named_in_system_tests():
-    """What the system tests die at by name: peerd's door is driven there (tests/system/peer_receive.bats)."""
-    return {name for path in glob.glob(os.path.join(REPO, "tests/system/peer*.bats")) for name in re.findall(r"[a-z-]+:[a-z-]+", open(path).read())}
+# Points that system and unit tests die at by name, rather than a scene: peerd's door (peer_receive.bats), what a drop policy gives up
+# (test_drops.c), the archive (from_archive.bats), the notes for audit (test_arrivals.c).
+DRIVEN_ELSEWHERE = ("peerd/", "common/spool/adopt_landing", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
+
+
+def named_in_tests():
+    files = glob.glob(os.path.join(REPO, "tests/system/*.bats")) + glob.glob(os.path.join(REPO, "tests/unit/*/*.c"))
+    return {name for path in files for name in re.findall(r"[a-z-]+:[a-z-]+", open(path).read())}
 
 
 def all_points(rig, pool, times=TIMES, scenes=None):
@@ -86,7 +91,7 @@ def all_points(rig, pool, times=TIMES, scenes=None):
             for scene in scenes or SCENES if is_near(scene, point, path)]
     for job in jobs:
         job.result()
-    elsewhere = {point for point in named_in_system_tests() if points.get(point, "").startswith(("peerd/", "common/spool/adopt_landing"))}
+    elsewhere = {point for point in named_in_tests() if points.get(point, "").startswith(DRIVEN_ELSEWHERE)}
     for point in sorted(set(points) - elsewhere):
         if point not in reached and scenes is None:
             rig.fail(("crash point", "none"), f"points/?/{point}", f"no scene reaches {point}: add one to tests/torture/scenes.py")
