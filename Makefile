@@ -89,7 +89,7 @@ demo:  ## show the whole pipeline at work, with real input, in under a minute
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) scripts/demo
 
-demo-failover:  ## show one database die and come back, in a ring of three; DEMO_POLICY=archive loses nothing
+demo-failover:  ## show one of two databases die and come back, with three instances; about two minutes
 	@scripts/deps
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) scripts/demo-failover

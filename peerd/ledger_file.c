@@ -10,6 +10,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/segment/marker.h"
+#include "common/spool/ballast.h"
 
 static const char newer_name[] = "received", older_name[] = "received.older";
 
@@ -187,7 +188,10 @@ int ledger_file_append(struct ledger_file *file, const struct buf *lines, bool d
                        struct err *err)
 {
     int64_t before = allocated(file->fd);
-    int rc = file->is_suspect ? write_anew(file, lines, err) : append(file, lines, durable, err);
+    int rc;
+    do
+        rc = file->is_suspect ? write_anew(file, lines, err) : append(file, lines, durable, err);
+    while (rc && ballast_helps(file->spool->ballast, rc));
     *grown = allocated(file->fd) - before;
     crash_point("land:after-ledger");
     return rc;

@@ -7,6 +7,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/spool/ballast.h"
 #include "common/spool/reader.h"
 
 static const char refused_name[] = "refused.json";
@@ -118,7 +119,10 @@ int outbox_refuse(struct outbox *outbox, const json_t *why)
     char *text = json_dumps(why, JSON_INDENT(1));
     if (!text)
         return -ENOMEM;
-    int rc = file_replace(outbox->claim.fd, refused_name, text, strlen(text));
+    int rc;
+    while ((rc = file_replace(outbox->claim.fd, refused_name, text, strlen(text))) != 0 &&
+           ballast_helps(outbox->claim.spool->ballast, rc))
+        ;
     free(text);
     crash_point("transfer:after-refusal");
     outbox->is_refused = rc == 0;

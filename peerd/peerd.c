@@ -21,6 +21,7 @@ static void fini(void *state)
         if (parts[i]->fini)
             parts[i]->fini(peerd);
     views_fini(&peerd->views);
+    ballast_fini(&peerd->ballast);
     free(peerd);
     curl_global_cleanup();
 }
@@ -42,6 +43,7 @@ static int init(struct daemon *daemon, void **state, struct err *err)
         return err_set(err, -ENOMEM, "out of memory");
     peerd->daemon = daemon;
     views_init(&peerd->views);
+    ballast_init(&peerd->ballast, &daemon->spool, "peerd", !conf_flag(daemon->conf, CONF_ONCE));
     int rc = set_up(peerd, err);
     if (rc)
         fini(peerd);
@@ -80,6 +82,7 @@ static int64_t step(void *state)
 {
     struct peerd *peerd = state;
     int64_t least_ms = DAEMON_NEVER;
+    ballast_renew(&peerd->ballast);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         int64_t delay_ms = parts[i]->step ? parts[i]->step(peerd) : DAEMON_NEVER;
         if (delay_ms != DAEMON_NEVER && (least_ms == DAEMON_NEVER || delay_ms < least_ms))

@@ -13,12 +13,14 @@
 
 #include "common/control/client.h"
 #include "common/control/daemon.h"
+#include "common/spool/ballast.h"
 #include "peerd/credentials.h"
 #include "peerd/settings.h"
 #include "peerd/view.h"
 
 struct peerd {
     struct daemon *daemon;
+    struct ballast ballast;
     struct peer_settings settings;
     struct views views;              /* of the ring; any thread takes its own reference */
     struct credentials *credentials; /* how peers know us, and we them; set by membership.c */

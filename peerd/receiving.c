@@ -10,6 +10,7 @@
 #include "peerd/transfer.h"
 
 enum {
+    CONNECTION_BYTES = 64 << 10, /* fewer calls for a large body; more would cost each small one too much */
     DRAIN_STEP_MS = 20,
     BODIES_MS = 5000,  /* draining: bodies still being sent are waited for so long */
     OTHER_FILES = 512, /* descriptors that are neither connections nor segments */
@@ -80,6 +81,7 @@ static int set_up(struct receiving *receiving, struct peerd *peerd, struct err *
     struct receive_settings *settings = &receiving->settings;
     struct spool *spool = &peerd->daemon->spool;
     int rc = http_settings_init(&settings->http, peerd->daemon->conf, CONF_LISTEN, err);
+    settings->http.connection_bytes = CONNECTION_BYTES;
     if (rc == 0)
         rc = raise_limits(settings, err);
     if (rc == 0)

@@ -4,33 +4,7 @@
 #include <inttypes.h>
 
 #include "common/base/log.h"
-#include "common/http/head.h"
-#include "peerd/transfer_body.h"
-#include "peerd/transfer_reply.h"
-
-enum phase { NEW, LOOKING, SCRAPING, ASKING, READING, PIECE, COMMITTING, REFUSED };
-
-enum { HOPS_TEXT_MAX = 3 };
-
-struct transfer {
-    struct landing_job job; /* the first member: the lander gives it back */
-    struct scrape scrape;
-    struct receiving *receiving;
-    struct MHD_Connection *connection;
-    struct client *client;
-    struct transfer_target target;
-    struct http_head head;
-    enum phase phase;
-    bool is_counted, is_claimed;
-    bool is_full;              /* the piece is to be handed on before anything else */
-    bool is_known;             /* the id is: its body is read to be compared */
-    struct digest_value known; /* what is here under this id */
-    struct digest_value told;  /* Spillway-Digest; bytes 0: none */
-    struct ledger_claim claim;
-    struct transfer_body *body;
-    int64_t started_ns;
-    struct refusal refusal;
-};
+#include "peerd/transfer_parts.h"
 
 void *transfer_begin(void *arg, const char *text, struct MHD_Connection *connection)
 {
@@ -86,7 +60,7 @@ void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
 
-#define refuse(transfer, status, code, ...) refusal_set(&(transfer)->refusal, status, code, __VA_ARGS__)
+#define refuse transfer_refuse
 
 static const char *request_id(const struct transfer *transfer)
 {
@@ -129,179 +103,6 @@ static enum MHD_Result turn_away(struct transfer *transfer)
     return MHD_YES;
 }
 
-/* Only where the budget is spent does the sender's drop policy apply: what passes by itself is waited for. */
-static void refuse_room(struct transfer *transfer, bool is_spent, const char *why)
-{
-    const char *db = transfer->target.db;
-    bool is_failover = is_spent && receiving_buffers(transfer->receiving, db);
-    refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, is_failover ? "failover" : "full", "no room: %s", why);
-    transfer->refusal.failover = is_failover ? db : NULL;
-    if (transfer->job.key.database)
-        total_add(&transfer->job.key.database->refused, 1);
-}
-
-/* --- what the head says -------------------------------------------------------------------------------- */
-
-static bool check_sender(struct transfer *transfer)
-{
-    switch (http_server_check(&transfer->receiving->server, transfer->connection)) {
-    case AUTH_NOBODY:
-        refuse(transfer, MHD_HTTP_UNAUTHORIZED, "unauthorized",
-               "a token (Authorization: Bearer ...) or a client certificate is wanted here");
-        return false;
-    case AUTH_WRONG:
-        refuse(transfer, MHD_HTTP_FORBIDDEN, "forbidden", "this is not the token that is wanted here");
-        return false;
-    case AUTH_OK:
-        break;
-    }
-    return true;
-}
-
-static bool take_hops(struct transfer *transfer)
-{
-    const char *hops = http_header(transfer->connection, "Spillway-Hops");
-    size_t digits = hops ? strspn(hops, "0123456789") : 0;
-    if (hops && (digits == 0 || digits > HOPS_TEXT_MAX || hops[digits])) {
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request", "Spillway-Hops '%.20s': not a number", hops);
-        return false;
-    }
-    unsigned long count = hops ? strtoul(hops, NULL, 10) + 1 : 1;
-    transfer->job.key.hops = count < LANDING_HOPS_MAX ? (unsigned)count : LANDING_HOPS_MAX;
-    return true;
-}
-
-static bool take_headers(struct transfer *transfer)
-{
-    const char *from = http_header(transfer->connection, "Spillway-From");
-    const char *to = http_header(transfer->connection, "Spillway-To");
-    const char *digest = http_header(transfer->connection, "Spillway-Digest");
-    const char *encoding = http_header(transfer->connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
-    const char *name = transfer->receiving->settings.name;
-    if (to && strcmp(to, name) != 0)
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "wrong-peer", "this is '%s', not '%.60s'", name, to);
-    else if (digest && (!digest_parse(digest, &transfer->told) || transfer->told.bytes == 0))
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
-               "Spillway-Digest '%.60s': <bytes>-<16 hexadecimal digits> is wanted", digest);
-    else if (from && !transfer_word_is_valid(from, TRANSFER_FROM_MAX))
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request", "Spillway-From '%.60s': not an instance's name",
-               from);
-    else if (encoding && strcasecmp(encoding, "identity") != 0)
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
-               "Content-Encoding '%.60s': a segment is sent as it is", encoding);
-    if (transfer->refusal.status || !take_hops(transfer))
-        return false;
-    snprintf(transfer->job.marker.from, sizeof transfer->job.marker.from, "%s", from ? from : "");
-    return true;
-}
-
-static bool check_target(struct transfer *transfer, const char *method)
-{
-    struct receiving *receiving = transfer->receiving;
-    const struct receive_settings *settings = &receiving->settings;
-    const struct transfer_target *target = &transfer->target;
-    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
-        refuse(transfer, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "segments are sent by POST");
-    else if (target->kind == TARGET_BAD)
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-name", "%s", target->why);
-    else if (settings->database_count > 0 &&
-             !conf_words_have(settings->databases, settings->database_count, target->db))
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "unknown-database", "database '%.60s' is not known here",
-               target->db);
-    else if (atomic_load(&receiving->is_draining))
-        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "draining",
-               "this instance is about to leave: send to another");
-    else if (!lander_is_ready(receiving->lander))
-        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "starting",
-               "what an earlier process received is not known yet");
-    else if (transfer->head.has_length && transfer->head.length > settings->body_max_bytes)
-        refuse(transfer, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-               "a body of %" PRIu64 " bytes: at most %" PRIu64 " are taken (max-transfer-bytes)",
-               transfer->head.length, settings->body_max_bytes);
-    else if (transfer->head.has_length && transfer->told.bytes &&
-             transfer->told.bytes != transfer->head.length)
-        refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-request",
-               "Spillway-Digest and Content-Length tell different sizes");
-    return transfer->refusal.status == 0;
-}
-
-static void refuse_conflict(struct transfer *transfer)
-{
-    refuse(transfer, MHD_HTTP_CONFLICT, "conflict",
-           "a transfer with id %s is here already, with other content", transfer->target.id);
-    if (transfer->job.key.database)
-        total_add(&transfer->job.key.database->conflicts, 1);
-}
-
-/* True: its body is to be read. */
-static bool check_id(struct transfer *transfer)
-{
-    struct receiving *receiving = transfer->receiving;
-    const char *id = transfer->target.id;
-    snprintf(transfer->job.marker.id, sizeof transfer->job.marker.id, "%s", id);
-    switch (ledger_begin(receiving->ledger, id, &transfer->claim, &transfer->known)) {
-    case LEDGER_NEW:
-        transfer->is_claimed = true;
-        return true;
-    case LEDGER_BUSY:
-        refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "a transfer with this id is under way");
-        return false;
-    case LEDGER_KNOWN:
-        break;
-    }
-    transfer->is_known = true;
-    if (transfer->told.bytes && digest_is_equal(transfer->told, transfer->known)) {
-        total_add(&transfer->job.key.database->known, 1);
-        refuse(transfer, MHD_HTTP_OK, "known", "this transfer is here already");
-    } else if (transfer->told.bytes && transfer->head.is_expecting) {
-        refuse_conflict(transfer);
-        log_warn("transfer-conflict", log_s("id", id), log_s("db", transfer->target.db),
-                 log_s("from", transfer->job.marker.from),
-                 log_s("meaning", "another content under an id that is here; it was not sent"));
-    }
-    return transfer->refusal.status == 0;
-}
-
-static bool check_room(struct transfer *transfer)
-{
-    struct receiving *receiving = transfer->receiving;
-    char why[RECEIVED_WHY_BYTES];
-    bool is_spent;
-    if (received_has_room(&receiving->received, transfer->job.key.database, &is_spent, why))
-        return true;
-    refuse_room(transfer, is_spent, why);
-    return false;
-}
-
-static void refuse_memory(struct transfer *transfer)
-{
-    refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, "busy",
-           "bodies that are being received fill the memory that is set aside for them (receive-memory)");
-}
-
-static bool make_body(struct transfer *transfer)
-{
-    struct receiving *receiving = transfer->receiving;
-    uint64_t expected = transfer->head.length;
-    transfer->body =
-        transfer_body_new(&transfer->target, &receiving->memory, receiving->settings.piece_bytes, expected);
-    if (!transfer->body)
-        refuse_memory(transfer);
-    return transfer->body != NULL;
-}
-
-static bool find_database(struct transfer *transfer)
-{
-    struct landing_key *key = &transfer->job.key;
-    key->database = received_get(&transfer->receiving->received, transfer->target.db);
-    key->table = transfer->target.table;
-    key->format = transfer->target.format;
-    key->schema_hash = transfer->target.schema_hash;
-    if (!key->database)
-        refuse(transfer, MHD_HTTP_TOO_MANY_REQUESTS, "busy", "too many databases");
-    return key->database != NULL;
-}
-
 /* --- with the lander ----------------------------------------------------------------------------------- */
 
 static void on_done(struct landing_job *job)
@@ -340,7 +141,7 @@ static bool is_done(struct transfer *transfer)
 {
     const struct landing_job *job = &transfer->job;
     if (job->result == LAND_FULL)
-        refuse_room(transfer, job->is_spent, job->why);
+        transfer_refuse_room(transfer, job->is_spent, job->why);
     else if (job->result == LAND_FAILED)
         refuse(transfer, MHD_HTTP_SERVICE_UNAVAILABLE, "disk", "%s", job->why);
     return job->result == LAND_DONE;
@@ -366,8 +167,7 @@ static enum MHD_Result begin_transfer(struct transfer *transfer, const char *met
     const struct receiving *receiving = transfer->receiving;
     total_add(&transfer->receiving->in_flight, 1);
     transfer->is_counted = true;
-    if (!check_sender(transfer) || !take_headers(transfer) || !check_target(transfer, method) ||
-        !find_database(transfer) || !check_id(transfer) || !check_room(transfer) || !make_body(transfer))
+    if (!transfer_admit(transfer, method))
         return turn_away(transfer);
     if (http_head_is_small(&transfer->head) && !transfer->head.is_expecting)
         return begin_reading(transfer);
@@ -431,7 +231,7 @@ static enum MHD_Result begin(struct transfer *transfer, const char *method)
                "here are /transfer, /peer/state, /healthz, /readyz, /metrics");
     else if (!is_reading)
         refuse(transfer, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "this is read by GET");
-    else if (kind == TARGET_HEALTHZ || kind == TARGET_READYZ || check_sender(transfer))
+    else if (kind == TARGET_HEALTHZ || kind == TARGET_READYZ || transfer_check_sender(transfer))
         transfer->phase = LOOKING;
     return transfer->phase == LOOKING ? MHD_YES : turn_away(transfer);
 }
@@ -441,7 +241,7 @@ static enum MHD_Result begin(struct transfer *transfer, const char *method)
 static void refuse_body(struct transfer *transfer, enum transfer_body_status status)
 {
     if (status == BODY_NO_MEMORY)
-        refuse_memory(transfer);
+        transfer_refuse_memory(transfer);
     else
         refuse(transfer, MHD_HTTP_BAD_REQUEST, "bad-segment", "the body is no segment of this table: %s",
                transfer->body->why);
@@ -470,7 +270,7 @@ static enum MHD_Result hand_on(struct transfer *transfer)
  * there: so nothing is handed on in a call that took all it was given, but at the beginning of the next. */
 static enum MHD_Result read_some(struct transfer *transfer, const char *data, size_t *bytes)
 {
-    uint64_t most = transfer->receiving->settings.body_max_bytes;
+    uint64_t most = transfer_most_bytes(transfer);
     if (transfer->is_full)
         return hand_on(transfer);
     enum transfer_body_status status = transfer_body_take(transfer->body, data, bytes);
@@ -497,7 +297,7 @@ static enum MHD_Result answer_stored(struct transfer *transfer)
     if (!is_done(transfer))
         return answer_refusal(transfer, false);
     if (transfer->job.kind == LAND_ASIDE) {
-        refuse_conflict(transfer);
+        transfer_refuse_conflict(transfer);
         return answer_refusal(transfer, false);
     }
     total_add(&database->transfers, 1);
@@ -515,8 +315,7 @@ static enum MHD_Result finish_known(struct transfer *transfer, struct digest_val
 {
     if (!digest_is_equal(digest, transfer->known))
         return submit(transfer, LAND_ASIDE, COMMITTING);
-    total_add(&transfer->job.key.database->known, 1);
-    refuse(transfer, MHD_HTTP_OK, "known", "this transfer is here already");
+    transfer_refuse_known(transfer);
     return answer_refusal(transfer, false);
 }
 

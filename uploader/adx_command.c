@@ -8,6 +8,7 @@
 void adx_own_trouble(struct outcome *outcome, int rc, const char *what)
 {
     outcome_set(outcome, VERDICT_RETRY, "local", "%s: %s", what, strerror(-rc));
+    outcome->is_damaged = rc == -EBADMSG;
 }
 
 bool worker_token(const struct sending *s, struct outcome *outcome)
@@ -44,8 +45,8 @@ static int wrap_command(const char *db, const struct buf *csl, struct buf *out)
     return rc;
 }
 
-void adx_run_command(const struct sending *s, const struct target *target, const char *what,
-                     const struct buf *csl, struct outcome *outcome)
+static void run_command(const struct sending *s, const struct target *target, const char *what,
+                        const struct buf *csl, bool is_once, struct outcome *outcome)
 {
     char url[HTTP_URL_BYTES];
     struct buf body;
@@ -60,7 +61,20 @@ void adx_run_command(const struct sending *s, const struct target *target, const
     } else {
         struct http_request request = adx_request(s, target, what, url);
         request.text = &body;
+        request.is_once = is_once;
         http_send(&s->worker->http, &request, outcome);
     }
     buf_fini(&body);
+}
+
+void adx_run_command(const struct sending *s, const struct target *target, const char *what,
+                     const struct buf *csl, struct outcome *outcome)
+{
+    run_command(s, target, what, csl, false, outcome);
+}
+
+void adx_run_once(const struct sending *s, const struct target *target, const char *what,
+                  const struct buf *csl, struct outcome *outcome)
+{
+    run_command(s, target, what, csl, true, outcome);
 }

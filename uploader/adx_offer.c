@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "uploader/adx_parts.h"
+#include "uploader/token.h"
 
 static const char *first_name(const json_t *table)
 {
@@ -42,7 +43,13 @@ static bool ask(const struct sending *s, const struct target *target, const char
 static bool ask_resources(void *arg, const char *command, json_t **table, struct outcome *outcome)
 {
     const struct sending *s = arg;
-    if (!ask(s, &s->endpoint->dm, "resources", command, outcome))
+    const struct target *dm = &s->endpoint->dm;
+    bool is_told = ask(s, dm, "resources", command, outcome);
+    /* At once, since a failure is remembered for all who want to queue. */
+    if (!is_told && outcome->verdict == VERDICT_UNAUTHORISED && outcome->status == 401 &&
+        tokens_replace(s->options->tokens, dm, &s->worker->token))
+        is_told = ask(s, dm, "resources", command, outcome);
+    if (!is_told)
         return false;
     json_t *root = json_loadb(s->worker->http.answer.data, s->worker->http.answer.len, 0, NULL);
     *table = json_incref(json_array_get(json_object_get(root, "Tables"), 0));

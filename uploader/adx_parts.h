@@ -22,6 +22,10 @@ struct http_request adx_request(const struct sending *s, const struct target *ta
 void adx_run_command(const struct sending *s, const struct target *target, const char *what,
                      const struct buf *csl, struct outcome *outcome);
 
+/* The same for one that does something twice when it is sent twice (http.h, is_once). */
+void adx_run_once(const struct sending *s, const struct target *target, const char *what,
+                  const struct buf *csl, struct outcome *outcome);
+
 /* Fills `mapping` ("" without a schema) after making table and mapping, unless they are known to be there.
  * False: `outcome` says why. */
 bool adx_ensure_schema(const struct sending *s, char mapping[static KQL_MAPPING_NAME_BYTES],

@@ -37,6 +37,7 @@ static void send_stream(const struct sending *s, const char *mapping, struct out
     body_init(&body, &source, &s->worker->part);
     struct http_request request = adx_request(s, s->target, "stream", s->worker->text.data);
     request.body = &body;
+    request.is_once = true;
     http_send(&s->worker->http, &request, outcome);
     body_fini(&body);
 }
@@ -57,7 +58,7 @@ static void send_inline(const struct sending *s, const char *mapping, struct out
     if (rc)
         adx_own_trouble(outcome, rc, "rows for inline ingestion cannot be put together");
     else
-        adx_run_command(s, s->target, "inline", csl, outcome);
+        adx_run_once(s, s->target, "inline", csl, outcome);
 }
 
 static int gather(const struct sending *s, enum ingest_mode mode, struct sent *sent)

@@ -8,6 +8,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/spool/ballast.h"
 #include "uploader/mend.h"
 
 static const char plan_name[] = "plan.json";
@@ -92,10 +93,21 @@ int batch_freeze(struct batch_dir *batch)
     int rc = unlinkat(batch->fd, progress_name, 0) == 0 || errno == ENOENT ? 0 : -errno;
     if (rc == 0)
         rc = plan_write(&batch->plan, &text);
-    if (rc == 0)
-        rc = file_replace(batch->fd, plan_name, text.data, text.len);
+    while (rc == 0 && (rc = file_replace(batch->fd, plan_name, text.data, text.len)) != 0 &&
+           ballast_helps(batch->spool->ballast, rc))
+        rc = 0;
     batch->is_frozen = rc == 0;
     buf_fini(&text);
+    return rc;
+}
+
+int batch_thaw(struct batch_dir *batch)
+{
+    int rc = unlinkat(batch->fd, plan_name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+    if (rc == 0)
+        rc = file_sync_dir(batch->fd);
+    batch->is_frozen = rc != 0;
+    crash_point("batch:after-thaw");
     return rc;
 }
 
@@ -123,15 +135,21 @@ static int overwrite(int dir, const char *name, struct buf *text)
     return rc;
 }
 
+static int record(struct batch_dir *batch, struct buf *text, bool durable)
+{
+    int rc = durable ? -EFBIG : overwrite(batch->fd, progress_name, text);
+    if (rc == -EFBIG) /* private: an address with its signature may be in it */
+        rc = file_replace_private(batch->fd, progress_name, text->data, text->len);
+    return rc;
+}
+
 int batch_record(struct batch_dir *batch, bool durable)
 {
     struct buf text;
     buf_init(&text, PROGRESS_BYTES_MAX);
     int rc = progress_write(&batch->progress, &text);
-    if (rc == 0)
-        rc = durable ? -EFBIG : overwrite(batch->fd, progress_name, &text);
-    if (rc == -EFBIG) /* private: an address with its signature may be in it */
-        rc = file_replace_private(batch->fd, progress_name, text.data, text.len);
+    while (rc == 0 && (rc = record(batch, &text, durable)) != 0 && ballast_helps(batch->spool->ballast, rc))
+        rc = 0;
     buf_fini(&text);
     return rc;
 }

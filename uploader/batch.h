@@ -37,6 +37,9 @@ void batch_close(struct batch_dir *batch);
 /* Freeze: write batch->plan durably. */
 NODISCARD int batch_freeze(struct batch_dir *batch);
 
+/* Undo it, durably, as long as nothing has left: its segments are wanted otherwise than they were planned. */
+NODISCARD int batch_thaw(struct batch_dir *batch);
+
 /* Record batch->progress: durably where what follows depends on it. */
 NODISCARD int batch_record(struct batch_dir *batch, bool durable);
 

@@ -117,6 +117,7 @@ void dir_send(const struct sending *s, struct sent *sent, struct outcome *outcom
         close(dir);
     if (root >= 0)
         close(root);
+    outcome->is_damaged = rc == -EBADMSG;
     if (rc == 0)
         outcome_set(outcome, VERDICT_SUCCESS, "", "%s", "");
     else /* the directory's trouble, whatever it is: full, away, not ours */

@@ -47,19 +47,39 @@ static size_t take_header(char *data, size_t one, size_t bytes, void *arg)
     return bytes;
 }
 
-static size_t give_body(char *data, size_t one, size_t bytes, void *arg)
+/* What is being sent: a request's body or its text. */
+struct content {
+    const struct http_request *request;
+    size_t text_at;
+};
+
+static size_t give_content(char *data, size_t one, size_t bytes, void *arg)
 {
     (void)one;
-    ssize_t n = body_read(arg, data, bytes);
-    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+    struct content *content = arg;
+    const struct buf *text = content->request->text;
+    if (content->request->body) {
+        ssize_t n = body_read(content->request->body, data, bytes);
+        return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+    }
+    size_t left = text->len - content->text_at, n = left < bytes ? left : bytes;
+    memcpy(data, text->data + content->text_at, n);
+    content->text_at += n;
+    return n;
 }
 
-/* A kept connection that turns out to be closed is opened anew, and the body sent from its start. */
-static int rewind_body(void *arg, curl_off_t offset, int origin)
+/* A kept connection turned out to be closed, after some or all of it was sent: curl wants to open another and
+ * start again. Whether the other side had it already cannot be known. */
+static int rewind_content(void *arg, curl_off_t offset, int origin)
 {
+    struct content *content = arg;
     if (offset != 0 || origin != SEEK_SET)
         return CURL_SEEKFUNC_CANTSEEK;
-    body_rewind(arg);
+    if (content->request->is_once)
+        return CURL_SEEKFUNC_FAIL;
+    if (content->request->body)
+        body_rewind(content->request->body);
+    content->text_at = 0;
     return CURL_SEEKFUNC_OK;
 }
 
@@ -144,8 +164,9 @@ static void set_limits(CURL *easy, const struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request->is_aborted);
 }
 
-static void set_content(CURL *easy, const struct http_request *request)
+static void set_content(CURL *easy, struct content *content)
 {
+    const struct http_request *request = content->request;
     if (!request->body && !request->text) {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         return;
@@ -153,26 +174,22 @@ static void set_content(CURL *easy, const struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     if (request->method)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-    if (request->body) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes(request->body));
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
-        curl_easy_setopt(easy, CURLOPT_READDATA, request->body);
-        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_body);
-        curl_easy_setopt(easy, CURLOPT_SEEKDATA, request->body);
-    } else {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->text->data);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->text->len);
-    }
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     (curl_off_t)(request->body ? body_bytes(request->body) : request->text->len));
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_content);
+    curl_easy_setopt(easy, CURLOPT_READDATA, content);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_content);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, content);
 }
 
 /* Connections, DNS and TLS sessions of the handle survive the reset. */
-static void set_up(struct http *http, const struct http_request *request, struct curl_slist *headers,
-                   char *words)
+static void set_up(struct http *http, struct content *content, struct curl_slist *headers, char *words)
 {
+    const struct http_request *request = content->request;
     CURL *easy = http->easy;
     curl_easy_reset(easy);
     set_limits(easy, request);
-    set_content(easy, request);
+    set_content(easy, content);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION);
@@ -187,6 +204,18 @@ static void set_up(struct http *http, const struct http_request *request, struct
     }
 }
 
+/* A body of which not all could be given ended the request before the other side had all of it. */
+static bool is_body_broken(const struct http_request *request, struct outcome *outcome)
+{
+    int rc = request->body ? request->body->failure : 0;
+    if (rc == 0)
+        return false;
+    outcome_set(outcome, VERDICT_RETRY, "local", "the request was given up, its rows cannot be read: %s",
+                rc == -EBADMSG ? "a segment is damaged" : strerror(-rc));
+    outcome->is_damaged = rc == -EBADMSG;
+    return true;
+}
+
 static void read_answer(struct http *http, const struct http_request *request, CURLcode code,
                         const char *words, struct outcome *outcome)
 {
@@ -195,6 +224,8 @@ static void read_answer(struct http *http, const struct http_request *request, C
         .body = http->answer.data, .body_bytes = http->answer.len, .is_cut = http->is_cut};
     if (code != CURLE_OK)
         answer.failure = *words ? words : curl_easy_strerror(code);
+    if (code == CURLE_SEND_FAIL_REWIND)
+        answer.failure = "the connection ended before an answer came; it may have been taken all the same";
     curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer.status);
     curl_easy_getinfo(http->easy, CURLINFO_RETRY_AFTER, &retry_after);
     /* An answer that refuses is an answer, even when the connection broke while the rest of the body was
@@ -232,6 +263,7 @@ static bool has_handle(struct http *http)
 void http_send(struct http *http, const struct http_request *request, struct outcome *outcome)
 {
     char words[CURL_ERROR_SIZE] = "";
+    struct content content = {.request = request};
     *outcome = (struct outcome){0};
     struct curl_slist *headers = has_handle(http) ? make_headers(request, outcome) : NULL;
     if (!headers) {
@@ -241,10 +273,12 @@ void http_send(struct http *http, const struct http_request *request, struct out
     buf_clear(&http->answer);
     http->is_cut = false;
     http->activity_id[0] = http->error_code[0] = '\0';
-    set_up(http, request, headers, words);
+    set_up(http, &content, headers, words);
     CURLcode code = curl_easy_perform(http->easy);
-    read_answer(http, request, code, words, outcome);
-    outcome->has_left = may_be_taken(http, outcome);
+    if (!is_body_broken(request, outcome)) {
+        read_answer(http, request, code, words, outcome);
+        outcome->has_left = may_be_taken(http, outcome);
+    }
     curl_easy_setopt(http->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(headers);
 }

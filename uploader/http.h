@@ -42,6 +42,9 @@ struct http_request {
     const struct buf *text; /* JSON for ADX, XML for storage; both NULL: nothing */
     const char *header;     /* one more; NULL: none */
     const char *token;      /* NULL: none */
+    /* Sending it twice would do something twice. Of all others curl repeats in silence what went over a kept
+     * connection that was then found to be closed; this ends as a request without an answer. */
+    bool is_once;
     int64_t timeout_ms;
     atomic_bool *is_aborted; /* set by another thread: the request ends at once */
 };

@@ -35,6 +35,7 @@ struct outcome {
     long status;                   /* HTTP, 0: no answer */
     int64_t retry_after_ms;        /* 0: not said */
     bool has_left;                 /* it failed, but the other side may have taken it all the same */
+    bool is_damaged;               /* not sent: what was to be sent is damaged on disk (RETRY) */
     char code[OUTCOME_WORD_BYTES]; /* body.error.code, or a word of our own */
     char type[OUTCOME_WORD_BYTES]; /* body.error.@type */
     char request_id[OUTCOME_ID_BYTES];

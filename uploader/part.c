@@ -323,6 +323,7 @@ void body_rewind(struct body *body)
     body->at = body->from;
     body->extent = 0;
     body->extent_at = JOIN_HEADER_BYTES;
+    body->crc = 0;
 }
 
 /* Bytes of an extent, from its file or from memory. */
@@ -342,6 +343,18 @@ static int read_extent(struct body *body, const struct join_extent *extent, uint
         body->fd_source = extent->source;
     }
     return file_read_at(body->fd, out, bytes, (off_t)(extent->offset + skip));
+}
+
+/* `bytes` of an extent passed by, after `skip` others: does it end with them, and was it whole? */
+static int check_extent(struct body *body, const struct join_extent *extent, uint64_t skip, const void *data,
+                        size_t bytes)
+{
+    if (extent->source == PART_SOURCE_MEMORY)
+        return 0;
+    body->crc = codec_crc32(skip == 0 ? 0 : body->crc, data, bytes);
+    if (skip + bytes < extent->bytes)
+        return 0;
+    return codec_crc32(body->crc, CODEC_END, CODEC_END_BYTES) == extent->payload_crc ? 0 : -EBADMSG;
 }
 
 /* The part of [start, start + length) that lies at body->at, at most `size`. */
@@ -368,8 +381,11 @@ static int read_some(struct body *body, uint8_t *out, size_t size, size_t *got)
         memcpy(out, tail + (body->at - tail_at), *got);
     } else {
         const struct join_extent *extent = &join->extents[body->extent];
+        uint64_t skip = body->at - body->extent_at;
         *got = overlap(body, body->extent_at, extent->bytes, size);
-        rc = read_extent(body, extent, body->at - body->extent_at, out, *got);
+        rc = read_extent(body, extent, skip, out, *got);
+        if (rc == 0)
+            rc = check_extent(body, extent, skip, out, *got);
         if (rc == 0 && body->at + *got == body->extent_at + extent->bytes) {
             body->extent_at += extent->bytes;
             body->extent++;
@@ -386,8 +402,10 @@ ssize_t body_read(struct body *body, void *buffer, size_t size)
     while (done < size && body->at < body->to) {
         size_t got;
         int rc = read_some(body, out + done, size - done, &got);
-        if (rc)
+        if (rc) {
+            body->failure = rc;
             return rc;
+        }
         done += got;
     }
     return (ssize_t)done;
@@ -406,6 +424,8 @@ int part_inflate(const struct part *part, struct tools *tools, const struct sour
         rc = buf_reserve(payload, extent->bytes + CODEC_END_BYTES);
         if (rc == 0)
             rc = read_extent(&body, extent, 0, payload->data, extent->bytes);
+        if (rc == 0)
+            rc = check_extent(&body, extent, 0, payload->data, extent->bytes);
         if (rc)
             break;
         memcpy(payload->data + extent->bytes, CODEC_END, CODEC_END_BYTES);

@@ -21,7 +21,7 @@
 #include "uploader/plan.h"
 
 enum {
-    PART_EXTENTS_MAX = 4096,         /* of one gathering: 64 KiB of plan */
+    PART_EXTENTS_MAX = 4096,         /* of one gathering: 96 KiB of plan */
     PART_MEMORY_BYTES = 1 << 20,     /* a gathering ends when so much was deflated anew (soft) */
     PART_MEMORY_MAX = 80 << 20,      /* the hard ceiling: a piece that is one huge row */
     PART_SOURCE_MEMORY = UINT32_MAX, /* join_extent.source: in part.memory, not in a file */
@@ -70,11 +70,13 @@ void part_next_window(struct part *part);
 
 bool part_is_last(const struct part *part, const struct plan *plan);
 
-/* Append the rows of all extents to `out` (whose ceiling is -ENOSPC). */
+/* Append the rows of all extents to `out` (whose ceiling is -ENOSPC). -EBADMSG as body_read(). */
 NODISCARD int part_inflate(const struct part *part, struct tools *tools, const struct source *source,
                            struct buf *out);
 
-/* The bytes of a part, pulled: the whole member, or what one window of it adds. */
+/* The bytes of a part, pulled: the whole member, or what one window of it adds. Each payload is checked
+ * against its CRC as it passes, and the call that comes upon a damaged one fails instead of giving its last
+ * bytes: what was promised with body_bytes() is then never complete, so nobody takes it. */
 struct body {
     const struct source *source;
     const struct part *part;
@@ -82,6 +84,8 @@ struct body {
     uint64_t at;        /* position, likewise */
     size_t extent;      /* the one at hand */
     uint64_t extent_at; /* position of its first byte */
+    uint32_t crc;       /* of its bytes before `at` */
+    int failure;        /* what body_read() failed with; 0: it did not */
     int fd;             /* the file that is open, or -1 */
     uint32_t fd_source;
 };
@@ -92,7 +96,7 @@ uint64_t body_bytes(const struct body *body);
 void body_fini(struct body *body);
 void body_rewind(struct body *body);
 
-/* Up to `size` bytes; 0 at the end; negative errno. */
+/* Up to `size` bytes; 0 at the end; -EBADMSG: a payload is damaged; or another negative errno. */
 NODISCARD ssize_t body_read(struct body *body, void *buffer, size_t size);
 
 #endif

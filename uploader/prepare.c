@@ -1,6 +1,7 @@
 #include "uploader/prepare.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "common/base/crash.h"
 #include "common/base/log.h"
@@ -29,6 +30,8 @@ struct preparation {
     char unreadable[SPOOL_NAME_BYTES];
     int unreadable_rc;
     unsigned damaged; /* files put off to the second pass */
+    struct walk *walk;
+    bool is_thorough; /* payloads are read, too */
 };
 
 /* --- inspecting -------------------------------------------------------------------------------------------
@@ -103,13 +106,30 @@ static void conclude(struct preparation *p, struct inspection *found)
         found->finding = FOUND_DAMAGED; /* perhaps another segment knows the columns */
 }
 
-static void inspect(struct preparation *p, const char *file, struct inspection *found)
+/* Headers and trailers. 0; -EBADMSG: it is damaged, and only all of its bytes can tell where. */
+static int inspect_ends(struct preparation *p, const char *file, struct inspection *found)
+{
+    struct member member;
+    int fd = openat(p->batch->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    int rc = walk_init(p->walk, fd, 0);
+    found->bytes = rc == 0 ? p->walk->size : 0;
+    while (rc == 0 && (rc = walk_next(p->walk, &member)) > 0) {
+        rc = 0;
+        inspect_member(p, &member, found);
+    }
+    close(fd);
+    return rc;
+}
+
+/* All bytes. */
+static int inspect_all(struct preparation *p, const char *file, struct inspection *found)
 {
     struct segment_reader reader;
     struct scan_item item;
     const uint8_t *bytes;
     struct err err = {0};
-    *found = (struct inspection){0};
     int rc = segment_reader_open(&reader, p->batch->fd, file, &err);
     found->bytes = rc == 0 ? reader.size : 0;
     while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
@@ -123,6 +143,17 @@ static void inspect(struct preparation *p, const char *file, struct inspection *
     }
     if (reader.fd >= 0)
         segment_reader_close(&reader);
+    return rc;
+}
+
+static void inspect(struct preparation *p, const char *file, struct inspection *found)
+{
+    *found = (struct inspection){0};
+    int rc = p->is_thorough ? -EBADMSG : inspect_ends(p, file, found);
+    if (rc == -EBADMSG) {
+        *found = (struct inspection){0};
+        rc = inspect_all(p, file, found);
+    }
     if (rc < 0) {
         found->finding = FOUND_UNREADABLE;
         p->unreadable_rc = rc;
@@ -330,18 +361,22 @@ static int prepare_frozen(struct preparation *p, enum spool_queue queue, enum pr
     int rc = check_frozen(p, &is_damaged);
     if (rc || !is_damaged || has_begun(&p->batch->progress))
         return rc;
-    return prepare_claimed(p, queue, result);
+    rc = batch_thaw(p->batch);
+    return rc ? rc : prepare_claimed(p, queue, result);
 }
 
-int prepare_batch(struct batch_dir *batch, struct tools *tools, const char *instance, enum spool_queue queue,
+int prepare_batch(struct batch_dir *batch, struct tools *tools, const struct prepare_options *options,
                   enum prepare_result *result, struct prepare_counts *counts, struct err *err)
 {
-    struct preparation p = {.batch = batch, .instance = instance, .counts = counts};
+    struct preparation p = {
+        .batch = batch, .instance = options->instance, .counts = counts, .is_thorough = options->is_thorough};
     int rc = tools_init(tools);
+    p.walk = tools->walk;
     if (rc == 0 && name_decode(batch->place.db, strlen(batch->place.db), p.db, sizeof p.db) != NAME_OK)
         rc = -EINVAL;
     if (rc == 0)
-        rc = batch->is_frozen ? prepare_frozen(&p, queue, result) : prepare_claimed(&p, queue, result);
+        rc = batch->is_frozen ? prepare_frozen(&p, options->queue, result)
+                              : prepare_claimed(&p, options->queue, result);
     if (rc == -ENOTCONN || rc == -EDQUOT)
         err_set(err, rc, "batch %s: a damaged segment cannot be salvaged: %s", batch->place.group,
                 rc == -EDQUOT ? "diskguard has no room for the copy"

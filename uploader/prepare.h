@@ -1,16 +1,18 @@
-/* From claimed to frozen: every member of every segment is checked (all four clauses), what does not belong
- * is put aside, and what is left becomes the plan. Runs in a worker: it reads all bytes once.
+/* From claimed to frozen: the ends of every member of every segment are checked (clauses 1 to 3), what does
+ * not belong is put aside, and what is left becomes the plan. Payloads are checked while they are sent
+ * (part.h): damage that is found then ends the sending before anything is committed, and the batch comes here
+ * again, to be checked thoroughly.
  *
  *     whole, with rows          into the plan
  *     no rows                   removed
  *     damaged                   mended (mend.h), then into the plan
  *     head says another db, table, format or schema, or no head where the columns are needed: to quarantine
- * with .why cannot be read            it stays in the batch's directory, alone: the others go back to their
- * queue
+ *                               with .why
+ *     cannot be read            it stays in the batch's directory, alone: the others go back to their queue
  *
- * A batch that is frozen already (found at start) is checked again, since a power cut may have been in
- * between: if a file of it is damaged and nothing was sent yet, it is planned anew under the same id; if
- * something was sent, that file goes to quarantine as it is and the rest is sent. */
+ * A batch that is frozen already is checked again: if a file of it is damaged and nothing was sent yet, it is
+ * thawed and planned anew; if something was sent, that file goes to quarantine as it is and the rest is sent.
+ */
 #ifndef UPLOADER_PREPARE_H
 #define UPLOADER_PREPARE_H
 
@@ -23,13 +25,19 @@ enum prepare_result {
                        */
 };
 
+struct prepare_options {
+    const char *instance;
+    enum spool_queue queue; /* where segments go back to */
+    bool is_thorough;       /* read payloads, too: all four clauses */
+};
+
 struct prepare_counts {
     uint64_t quarantined, quarantined_rows, removed;
 };
 
 /* A negative errno: try again later; nothing is lost. */
-NODISCARD int prepare_batch(struct batch_dir *batch, struct tools *tools, const char *instance,
-                            enum spool_queue queue, enum prepare_result *result,
+NODISCARD int prepare_batch(struct batch_dir *batch, struct tools *tools,
+                            const struct prepare_options *options, enum prepare_result *result,
                             struct prepare_counts *counts, struct err *err);
 
 #endif

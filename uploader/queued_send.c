@@ -43,6 +43,25 @@ static void conclude_tries(const struct queued *q, struct outcome *outcome)
     resources_expire(q->s->endpoint->resources);
 }
 
+/* Storage will not have a blob written over: an earlier attempt, whose answer was lost or that was killed,
+ * got it there, and no message speaks of it. Whether it is whole cannot be seen without a right to read, so
+ * it is left for ADX to sweep, and the rows get a new name (with the key of the first one). */
+static void leave_name(const struct queued *q, const struct outcome *outcome)
+{
+    static const char *const codes[] = {"AuthorizationPermissionMismatch", "UnauthorizedBlobOverwrite",
+                                        "BlobAlreadyExists", "BlobImmutableDueToPolicy"};
+    struct progress *progress = &q->s->batch->progress;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (strcmp(outcome->code, codes[i]) != 0)
+            continue;
+        progress->sends++;
+        int rc = batch_record(q->s->batch, true);
+        if (rc)
+            log_warn("progress-not-written", log_s("batch", q->s->batch->place.group),
+                     log_s("cause", strerror(-rc)));
+    }
+}
+
 /* Is it worth trying another container or queue? */
 static bool is_elsewhere(const struct queued *q, enum verdict verdict)
 {
@@ -97,6 +116,7 @@ static bool upload(const struct queued *q, struct sent *sent, struct outcome *ou
         if (!is_elsewhere(q, outcome->verdict))
             break;
     }
+    leave_name(q, outcome);
     conclude_tries(q, outcome);
     return false;
 }
@@ -145,6 +165,7 @@ static void post_to(const struct queued *q, const struct resource *queue, const 
     request.service = HTTP_STORAGE;
     request.token = NULL;
     request.text = body;
+    request.is_once = true;
     http_send(&s->worker->http, &request, outcome);
     buf_clear(url); /* it ends with a secret */
 }

@@ -280,6 +280,8 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
 static bool start_one(struct uploader *u, struct database *d)
 {
     bool is_well = d->breaker.state == BREAKER_CLOSED || d->breaker.state == BREAKER_RECOVERING;
+    if (d->in_flight > 0 && ballast_is_spent(&u->ballast))
+        return false;
     struct batch *batch = is_well ? batches_take_posted(d) : NULL;
     if (!batch)
         batch = batches_take(d);

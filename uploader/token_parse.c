@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
+#include <strings.h>
 
 static bool is_token(const char *text, size_t len)
 {
@@ -152,6 +153,9 @@ int token_parse_metadata(const char *text, size_t len, struct token_audience *au
              (login &&
               snprintf(audience->login, sizeof audience->login, "%s", login) >= (int)sizeof audience->login))
         rc = err_set(err, -EINVAL, "an address in its metadata is too long");
+    else if (strncasecmp(audience->login, "https://", 8) != 0 &&
+             strncasecmp(audience->login, "http://", 7) != 0)
+        rc = err_set(err, -EINVAL, "the sign-in service in its metadata is no address");
     size_t end = strlen(audience->login);
     while (end > 0 && audience->login[end - 1] == '/')
         audience->login[--end] = '\0';

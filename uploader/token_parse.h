@@ -45,7 +45,8 @@ struct token_audience {
 /* What holds where an endpoint has no metadata. */
 void token_audience_default(struct token_audience *audience);
 
-/* Of GET /v1/rest/auth/metadata. What is missing in it is as above. -EINVAL: not JSON, or not https. */
+/* Of GET /v1/rest/auth/metadata. What is missing in it is as above. -EINVAL: not JSON, or no addresses;
+ * whether they are trusted is not decided here (trust.h). */
 NODISCARD int token_parse_metadata(const char *text, size_t len, struct token_audience *audience,
                                    struct err *err);
 

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
+#include "common/spool/ballast.h"
 #include "uploader/prepare.h"
 
 static enum upload_end wait_for(struct upload_job *job, const char *code, int rc, const char *text)
@@ -158,8 +159,8 @@ static enum upload_end finish(struct upload_job *job, struct batch_dir *batch)
 
 static void count_put_aside(struct upload_job *job, const struct prepare_counts *counts)
 {
-    job->put_aside = counts->quarantined;
-    job->put_aside_rows = counts->quarantined_rows;
+    job->put_aside += counts->quarantined;
+    job->put_aside_rows += counts->quarantined_rows;
     if (counts->quarantined == 0)
         return;
     struct totals_delta delta = {.quarantined = counts->quarantined,
@@ -167,14 +168,40 @@ static void count_put_aside(struct upload_job *job, const struct prepare_counts 
     totals_add(job->context->totals, job->target->db, NULL, &delta);
 }
 
-static enum upload_end run(struct upload_job *job, struct batch_dir *batch, struct worker *worker)
+/* On a full disk a folder without a plan holds what others need to get on: its segments wait in the queue. */
+static bool dissolve(struct upload_job *job, struct batch_dir *batch)
 {
+    struct ballast *ballast = batch->spool->ballast;
+    if (!ballast || !ballast_is_spent(ballast) || batch_release(batch, job->context->queue, NULL) != 0)
+        return false;
+    log_warn("batch-dissolved", log_s("batch", job->place.group), log_s("cause", "the disk is full"));
+    return true;
+}
+
+/* What goes in one piece is checked as it goes. Of what goes in several, those before the damaged one would
+ * have been taken, so all of it is checked first. */
+static bool is_checked_first(const struct upload_job *job)
+{
+    enum ingest_mode mode = job->context->options.mode;
+    if (job->failures > 0 || job->target->kind == TARGET_DIR)
+        return false;
+    if (mode == INGEST_AUTO)
+        mode = adx_offered(job->endpoint);
+    return mode != INGEST_QUEUED;
+}
+
+static enum upload_end run_once(struct upload_job *job, struct batch_dir *batch, struct worker *worker,
+                                bool is_thorough)
+{
+    struct prepare_options options = {
+        .instance = job->context->options.instance, .queue = job->context->queue, .is_thorough = is_thorough};
     struct prepare_counts counts = {0};
     enum prepare_result result;
     struct err err;
-    int rc = prepare_batch(batch, &worker->tools, job->context->options.instance, job->context->queue,
-                           &result, &counts, &err);
+    int rc = prepare_batch(batch, &worker->tools, &options, &result, &counts, &err);
     count_put_aside(job, &counts);
+    if (rc == -ENOSPC && !batch->is_frozen && dissolve(job, batch))
+        return UPLOAD_DONE;
     if (rc)
         return wait_for(job, "prepare", 0, err.text);
     if (result == PREPARE_RELEASED)
@@ -186,6 +213,19 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     job->posted_ms = batch->progress.step_ms;
     job->rows = batch->plan.rows;
     return end == UPLOAD_DONE ? finish(job, batch) : end;
+}
+
+/* Damage that comes to light while it is sent: nothing of that piece was taken. Once more, with open eyes. */
+static enum upload_end run(struct upload_job *job, struct batch_dir *batch, struct worker *worker)
+{
+    enum upload_end end = run_once(job, batch, worker, is_checked_first(job));
+    if (end != UPLOAD_WAIT || !job->outcome.is_damaged)
+        return end;
+    log_warn("damage-found", log_s("db", batch->plan.db), log_s("table", batch->plan.table),
+             log_s("batch", batch->place.group),
+             log_s("advice", "nothing of it was taken; its segments are checked and mended"));
+    job->outcome = (struct outcome){0};
+    return run_once(job, batch, worker, true);
 }
 
 void worker_prepare(struct worker *worker)

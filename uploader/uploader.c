@@ -225,6 +225,7 @@ static void fini(void *state)
     free(u->databases);
     free(u->unknown);
     free(u->walk);
+    ballast_fini(&u->ballast);
     free(u);
     curl_global_cleanup();
 }
@@ -275,6 +276,7 @@ static int init(struct daemon *daemon, void **state, struct err *err)
     u->daemon = daemon;
     u->context.spool = &daemon->spool;
     u->must_scan_all = true;
+    ballast_init(&u->ballast, &daemon->spool, "uploader", !conf_flag(daemon->conf, CONF_ONCE));
     int rc = set_up(u, err);
     if (rc)
         fini(u);
@@ -305,6 +307,7 @@ static int64_t step(void *state)
     struct uploader *u = state;
     results_take(u);
     leaving_step(u);
+    ballast_renew(&u->ballast);
     bool is_fresh = !u->is_stopping && mono_is_past(u->scan_due);
     if (is_fresh)
         schedule_scan(u);

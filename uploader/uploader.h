@@ -12,6 +12,7 @@
 #include "common/base/backoff.h"
 #include "common/control/client.h"
 #include "common/control/daemon.h"
+#include "common/spool/ballast.h"
 #include "common/spool/waiting.h"
 #include "uploader/breaker.h"
 #include "uploader/upload.h"
@@ -86,6 +87,7 @@ struct unknown {
 
 struct uploader {
     struct daemon *daemon;
+    struct ballast ballast;
     struct upload_context context;
     struct workers *workers;
     struct ctl_client *diskguard;

@@ -79,6 +79,10 @@ static int cat_file(void *arg, int fd, const char *label, const struct inventory
     int rc = segment_reader_init(&reader, fd, &cat->err);
     if (rc)
         return rc;
+    if (segment_is_landing(label) && (rc = segment_reader_end_at_marker(&reader)) != 0) {
+        segment_reader_close(&reader);
+        return err_errno(&cat->err, rc, "%s: cannot be read", label);
+    }
     struct scan_item item;
     const uint8_t *bytes;
     while ((rc = segment_reader_next(&reader, &item, &bytes)) > 0) {

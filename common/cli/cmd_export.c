@@ -118,8 +118,10 @@ static int export_file(void *arg, int fd, const char *label, const struct invent
     int rc = enter(export, entry->folder->db, table);
     if (rc)
         return rc;
-    rc = copy_segment(fd, export->dir, entry->file, export->is_joined, entry->folder->queue == QUEUE_ACTIVE,
-                      &copied, &err);
+    enum copy_of of = entry->is_landing                      ? COPY_LANDING
+                      : entry->folder->queue == QUEUE_ACTIVE ? COPY_GROWING
+                                                             : COPY_COMPLETE;
+    rc = copy_segment(fd, export->dir, entry->file, export->is_joined, of, &copied, &err);
     if (rc && rc != -EEXIST)
         return err_set(&export->err, rc, "%s: %s", label, err.text);
     tell(export, label, entry->file, rc, &copied);

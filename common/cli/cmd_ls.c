@@ -35,7 +35,9 @@ static void describe(const struct listing *listing, const struct inventory_entry
     int dir = spool_place_open(&listing->cli->spool, &place, false);
     if (dir < 0)
         return;
-    listed->has_rows = segment_read_summary(dir, entry->file, &listed->summary, NULL, NULL) == 0;
+    char file[SPOOL_NAME_BYTES];
+    listed->has_rows =
+        segment_read_summary(dir, inventory_file(entry, file), &listed->summary, NULL, NULL) == 0;
     close(dir);
 }
 
@@ -43,7 +45,7 @@ static void print_json(const struct listed *listed)
 {
     const struct inventory_entry *entry = listed->entry;
     int64_t time_ms = inventory_time_ms(entry);
-    char time[WALL_TEXT_BYTES] = "";
+    char time[WALL_TEXT_BYTES] = "", file[SPOOL_NAME_BYTES];
     struct jsonline line;
     if (time_ms)
         wall_format(time_ms, time);
@@ -51,7 +53,7 @@ static void print_json(const struct listed *listed)
     jsonline_text(&line, "queue", spool_queue_name(entry->folder->queue));
     jsonline_text(&line, "db", listed->db);
     jsonline_text(&line, "table", listed->name.table);
-    jsonline_text(&line, "file", entry->file);
+    jsonline_text(&line, "file", inventory_file(entry, file));
     jsonline_number(&line, "bytes", entry->bytes);
     jsonline_text(&line, "time", time);
     if (*entry->folder->group)
@@ -68,7 +70,7 @@ static void print_row(const struct listing *listing, const struct listed *listed
 {
     const struct inventory_entry *entry = listed->entry;
     int64_t time_ms = inventory_time_ms(entry);
-    char size[UNITS_TEXT_BYTES], age[UNITS_TEXT_BYTES] = "-", rows[24] = "-";
+    char size[UNITS_TEXT_BYTES], age[UNITS_TEXT_BYTES] = "-", rows[24] = "-", file[SPOOL_NAME_BYTES];
     if (time_ms)
         units_format_time(listing->now_ms - time_ms, age);
     if (listed->has_rows)
@@ -78,7 +80,7 @@ static void print_row(const struct listing *listing, const struct listed *listed
     if (listing->wants_rows)
         printf("%12s  ", rows);
     printf("%s/%s  %s%s%s\n", listed->db, *listed->name.table ? listed->name.table : "?",
-           entry->folder->group, *entry->folder->group ? "/" : "", entry->file);
+           entry->folder->group, *entry->folder->group ? "/" : "", inventory_file(entry, file));
 }
 
 static void list_all(const struct listing *listing, const struct inventory *inventory)

@@ -7,6 +7,7 @@
 #include "common/base/exit.h"
 #include "common/base/units.h"
 #include "common/cli/command.h"
+#include "common/cli/inventory.h"
 #include "common/control/client.h"
 #include "common/control/message.h"
 #include "common/segment/flake.h"
@@ -72,7 +73,7 @@ static int add_file(void *arg, const struct spool_place *place, int dir, const c
         return -ENOMEM;
     sum->segments++;
     sum->bytes += st.st_size;
-    if (segment_name_parse(file, &name) == NAME_OK && (!sum->oldest_id || name.id < sum->oldest_id))
+    if (inventory_read_name(file, &name) != INVENTORY_OTHER && (!sum->oldest_id || name.id < sum->oldest_id))
         sum->oldest_id = name.id;
     return 0;
 }

@@ -136,7 +136,9 @@ static int verify_file(void *arg, int fd, const char *label, const struct invent
         goto out;
     struct scan_item item;
     const uint8_t *bytes;
-    while ((rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
+    if (segment_is_landing(label))
+        rc = segment_reader_end_at_marker(&reader);
+    while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
         rc = look_at(verify, &looked, &item, bytes);
         if (rc)
             break;

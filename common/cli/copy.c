@@ -11,7 +11,8 @@ enum { COPY_BYTES = 256 << 10, COPY_NAME_BYTES = SPOOL_NAME_BYTES + 8 };
 
 struct copy {
     int from, to;
-    bool is_joined, is_growing;
+    bool is_joined;
+    enum copy_of of;
     struct join join;
     struct copied *copied;
 };
@@ -39,11 +40,13 @@ static int take_members(struct copy *copy, struct err *err)
     int rc = segment_reader_init(&reader, copy->from, err);
     if (rc)
         return rc;
-    while ((rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
+    if (copy->of == COPY_LANDING)
+        rc = segment_reader_end_at_marker(&reader);
+    while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
         rc = 0;
         if (item.is_member)
             rc = take_member(copy, &item.member, bytes);
-        else if (!item.is_tail || !copy->is_growing)
+        else if (!item.is_tail || copy->of == COPY_COMPLETE)
             copy->copied->skipped_bytes += item.bytes;
         if (rc)
             break;
@@ -125,11 +128,11 @@ static int publish(struct copy *copy, int dir, const char *temporary, const char
     return 0;
 }
 
-int copy_segment(int fd, int dir, const char *file, bool joined, bool is_growing, struct copied *copied,
+int copy_segment(int fd, int dir, const char *file, bool joined, enum copy_of of, struct copied *copied,
                  struct err *err)
 {
     char temporary[COPY_NAME_BYTES];
-    struct copy copy = {.from = fd, .is_joined = joined, .is_growing = is_growing, .copied = copied};
+    struct copy copy = {.from = fd, .is_joined = joined, .of = of, .copied = copied};
     *copied = (struct copied){0};
     snprintf(temporary, sizeof temporary, ".%s.tmp", file);
     copy.to = openat(dir, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);

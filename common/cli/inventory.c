@@ -5,14 +5,27 @@
 #include <sys/stat.h>
 
 #include "common/segment/flake.h"
+#include "common/spool/reader.h"
+#include "common/spool/writer.h"
 
 struct adding {
     struct inventory *inventory;
     const struct inventory_filter *filter;
 };
 
-enum inventory_kind inventory_read_name(const char *file, struct segment_name *name)
+/* The name that the segment will have. Returns whether it is one that lands. */
+static bool base_of(const char *file, char base[static SPOOL_NAME_BYTES])
 {
+    bool is_landing = segment_is_landing(file);
+    size_t bytes = strlen(file) - (is_landing ? strlen(WRITER_LANDING_SUFFIX) : 0);
+    snprintf(base, SPOOL_NAME_BYTES, "%.*s", (int)bytes, file);
+    return is_landing;
+}
+
+enum inventory_kind inventory_read_name(const char *full_name, struct segment_name *name)
+{
+    char file[SPOOL_NAME_BYTES];
+    (void)base_of(full_name, file);
     if (segment_name_parse(file, name) == NAME_OK)
         return INVENTORY_SEGMENT;
     size_t digits = strspn(file, "0123456789");
@@ -84,10 +97,10 @@ static int64_t time_of(uint64_t id)
     return (int64_t)parts.unix_ms;
 }
 
-static bool is_wanted(const struct inventory_filter *filter, const char *file, enum inventory_kind kind,
-                      const struct segment_name *name)
+static bool is_wanted(const struct inventory_filter *filter, const char *file, const char *base,
+                      enum inventory_kind kind, const struct segment_name *name)
 {
-    if (filter->file && strcmp(filter->file, file) != 0)
+    if (filter->file && strcmp(filter->file, file) != 0 && strcmp(filter->file, base) != 0)
         return false;
     if (kind == INVENTORY_OTHER)
         return !filter->table && filter->from_ms == INT64_MIN && filter->before_ms == INT64_MAX;
@@ -101,22 +114,25 @@ static int add_file(void *arg, const struct spool_place *place, int dir, const c
 {
     struct adding *adding = arg;
     struct segment_name name;
+    char base[SPOOL_NAME_BYTES];
+    bool is_landing = base_of(file, base);
     enum inventory_kind kind = inventory_read_name(file, &name);
-    if (!is_wanted(adding->filter, file, kind, &name))
+    if (!is_wanted(adding->filter, file, base, kind, &name))
         return 0;
     struct stat st;
     if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? 0 : -errno; /* it moved on */
     struct inventory_entry *entry = new_entry(adding->inventory);
     const struct inventory_folder *folder = intern(adding->inventory, place);
-    const char *copy = arena_text(&adding->inventory->arena, file);
+    const char *copy = arena_text(&adding->inventory->arena, base);
     if (!entry || !folder || !copy)
         return -ENOMEM;
     *entry = (struct inventory_entry){.id = kind == INVENTORY_OTHER ? 0 : name.id,
                                       .bytes = st.st_size,
                                       .folder = folder,
                                       .file = copy,
-                                      .kind = kind};
+                                      .kind = kind,
+                                      .is_landing = is_landing};
     adding->inventory->count++;
     return 0;
 }
@@ -201,11 +217,19 @@ struct spool_place inventory_place(const struct inventory_entry *entry)
     return place;
 }
 
+const char *inventory_file(const struct inventory_entry *entry, char *name)
+{
+    snprintf(name, SPOOL_NAME_BYTES, "%.*s%s", (int)(SPOOL_NAME_BYTES - sizeof WRITER_LANDING_SUFFIX),
+             entry->file, entry->is_landing ? WRITER_LANDING_SUFFIX : "");
+    return name;
+}
+
 const char *inventory_label(const struct inventory_entry *entry, char label[static INVENTORY_LABEL_BYTES])
 {
-    char text[SPOOL_PLACE_BYTES];
+    char text[SPOOL_PLACE_BYTES], name[SPOOL_NAME_BYTES];
     struct spool_place place = inventory_place(entry);
-    snprintf(label, INVENTORY_LABEL_BYTES, "%s/%s", spool_place_text(&place, text), entry->file);
+    snprintf(label, INVENTORY_LABEL_BYTES, "%s/%s", spool_place_text(&place, text),
+             inventory_file(entry, name));
     return label;
 }
 
@@ -264,10 +288,12 @@ static int search_queue(const struct spool *spool, enum spool_queue queue, struc
 
 int inventory_open(struct inventory *inventory, const struct spool *spool, struct inventory_entry *entry)
 {
+    char name[SPOOL_NAME_BYTES];
     struct spool_place place = inventory_place(entry);
-    int fd = open_at(spool, &place, entry->file);
+    int fd = open_at(spool, &place, inventory_file(entry, name));
     if (fd != -ENOENT)
         return fd;
+    entry->is_landing = false; /* wherever it is by now, it is whole */
     struct search search = {.db = entry->folder->db, .file = entry->file};
     for (size_t queue = 0; fd == -ENOENT && queue < QUEUE_COUNT; queue++)
         fd = search_queue(spool, (enum spool_queue)queue, &search);

@@ -24,8 +24,9 @@ struct inventory_entry {
     uint64_t id;   /* 0 if INVENTORY_OTHER */
     int64_t bytes; /* length of the file */
     const struct inventory_folder *folder;
-    const char *file;
+    const char *file; /* without what its name ends with while it is one that peers' rows land in */
     enum inventory_kind kind;
+    bool is_landing; /* its rows are those up to its last commit marker */
 };
 
 struct inventory {
@@ -71,8 +72,12 @@ void inventory_fini(struct inventory *inventory);
 /* Sum of the lengths. */
 int64_t inventory_bytes(const struct inventory *inventory);
 
-/* What a file's name says: fills `name` (also that behind "N,") unless INVENTORY_OTHER. */
-enum inventory_kind inventory_read_name(const char *file, struct segment_name *name);
+/* What a file's name says: fills `name` (also that behind "N,", and of a landing segment) unless
+ * INVENTORY_OTHER. */
+enum inventory_kind inventory_read_name(const char *full_name, struct segment_name *name);
+
+/* The name that its file has. `name`: SPOOL_NAME_BYTES bytes. Returns it. */
+const char *inventory_file(const struct inventory_entry *entry, char *name);
 
 /* When a segment was begun, in wall time: from its id. 0: unknown. */
 int64_t inventory_time_ms(const struct inventory_entry *entry);

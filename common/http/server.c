@@ -8,7 +8,6 @@
 
 enum {
     THREADS = 2,
-    CONNECTION_BYTES = 24 << 10, /* libmicrohttpd touches all of it; heads must fit, a long schema too */
     TICK_MS = 1000,
 };
 
@@ -121,7 +120,7 @@ static int start(struct http_server *server, struct err *err)
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)settings->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)settings->address_connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, hooks->begin, hooks->arg,
+        settings->connection_bytes, MHD_OPTION_URI_LOG_CALLBACK, hooks->begin, hooks->arg,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, hooks->end,
         hooks->arg, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, TLS_PRIORITIES,

@@ -16,6 +16,7 @@ int http_settings_init(struct http_settings *settings, const struct conf *conf, 
         .connections_max = (size_t)conf_number(conf, CONF_MAX_CONNECTIONS),
         .address_connections_max = (size_t)conf_number(conf, CONF_MAX_CONNECTIONS_PER_ADDRESS),
         .client_timeout_ms = conf_number(conf, CONF_CLIENT_TIMEOUT),
+        .connection_bytes = HTTP_CONNECTION_BYTES,
     };
     if (!settings->tls_cert != !settings->tls_key)
         return err_set(err, -EINVAL, "tls-cert and tls-key go together: one of them is missing");

@@ -49,8 +49,10 @@ int join_add_block(struct join *join, const struct join_block *block)
         int rc = reserve_extent(join);
         if (rc != 0)
             return rc;
-        join->extents[join->count++] =
-            (struct join_extent){.offset = block->offset, .bytes = block->bytes, .source = block->source};
+        join->extents[join->count++] = (struct join_extent){.offset = block->offset,
+                                                            .bytes = block->bytes,
+                                                            .source = block->source,
+                                                            .payload_crc = block->payload_crc};
     }
     join->crc32 = (uint32_t)crc32_combine(join->crc32, block->crc32, (z_off_t)block->raw_bytes);
     join->raw_bytes += block->raw_bytes;
@@ -69,6 +71,7 @@ int join_add(struct join *join, uint32_t source, const struct member *member)
         .raw_bytes = member->isize,
         .rows = member->rows,
         .crc32 = member->crc32,
+        .payload_crc = member->payload_crc,
     };
 
     return member->is_head ? 0 : join_add_block(join, &block);

@@ -5,6 +5,9 @@
  *     then the bytes to send are, exactly join_bytes(&join) of them:
  *         join_header(), each join.extents[i] copied from its source, join_tail()
  *
+ * Nothing is checked here: who copies an extent compares its payload_crc as the bytes pass, or knows them to
+ * be whole.
+ *
  * Pure: no I/O, and the same plan always gives the same bytes (MTIME is 0), so a retry is byte for byte the
  * same. To send a batch in parts, start a new struct join when join_add() says -EFBIG or -ENOBUFS. One thread
  * at a time for one struct join. */
@@ -21,7 +24,7 @@
 enum {
     JOIN_HEADER_BYTES = 10,
     JOIN_TAIL_BYTES = MEMBER_TAIL_BYTES, /* 03 00, CRC32, ISIZE */
-    JOIN_EXTENTS_MAX = 128 << 10,        /* 2 MiB of plan; more blocks go into another part */
+    JOIN_EXTENTS_MAX = 128 << 10,        /* 3 MiB of plan; more blocks go into another part */
     JOIN_THIN_MEAN_BYTES = 16 << 10,     /* segment.md: below this mean raw block, recompress.h */
 };
 
@@ -29,7 +32,8 @@ enum {
 struct join_extent {
     uint64_t offset; /* in the source */
     uint32_t bytes;
-    uint32_t source; /* the caller's number of the source */
+    uint32_t source;      /* the caller's number of the source */
+    uint32_t payload_crc; /* of these bytes and CODEC_END: what to compare with while they are copied */
 };
 
 struct join {
@@ -67,7 +71,8 @@ struct join_block {
     uint32_t bytes;
     uint32_t raw_bytes;
     uint32_t rows;
-    uint32_t crc32; /* of the raw bytes */
+    uint32_t crc32;       /* of the raw bytes */
+    uint32_t payload_crc; /* as in join_extent; of no meaning for a block that is in memory */
 };
 NODISCARD int join_add_block(struct join *join, const struct join_block *block);
 

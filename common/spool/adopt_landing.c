@@ -41,13 +41,6 @@ static int ask_disk(int fd)
     return 0;
 }
 
-static bool is_landing(const char *file)
-{
-    static const char suffix[] = ".gz" WRITER_LANDING_SUFFIX;
-    size_t bytes = strlen(file), end = sizeof suffix - 1;
-    return file[0] != '.' && bytes > end && strcmp(file + bytes - end, suffix) == 0;
-}
-
 /* One that is being written to now is its writer's. */
 static int read_one(int dir, const char *file, bool durable, marker_visit *visit, void *arg)
 {
@@ -76,7 +69,8 @@ static int read_folder(const struct spool *spool, const char *db, bool durable, 
     if (rc)
         err_errno(err, rc, "folder active/%s cannot be listed", db);
     for (size_t i = 0; rc == 0 && i < names.count; i++)
-        if (is_landing(names.list[i]) && (rc = read_one(dir, names.list[i], durable, visit, arg)) != 0)
+        if (segment_is_landing(names.list[i]) &&
+            (rc = read_one(dir, names.list[i], durable, visit, arg)) != 0)
             err_errno(err, rc, "segment active/%s/%s: its transfers cannot be read", db, names.list[i]);
     names_free(&names);
     close(dir);

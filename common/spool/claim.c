@@ -7,6 +7,7 @@
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/spool/ballast.h"
 
 static const char plan_name[] = "plan.json";
 static const char done_name[] = "done.json";
@@ -67,8 +68,9 @@ int claim_freeze(struct claim *claim, const void *plan, size_t bytes)
 {
     crash_point("claim:before-plan");
     int rc = sync_parents(claim);
-    if (rc == 0)
-        rc = file_replace(claim->fd, plan_name, plan, bytes);
+    while (rc == 0 && (rc = file_replace(claim->fd, plan_name, plan, bytes)) != 0 &&
+           ballast_helps(claim->spool->ballast, rc))
+        rc = 0;
     crash_point("claim:after-plan");
     return rc;
 }

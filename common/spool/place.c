@@ -7,6 +7,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/spool/ballast.h"
+#include "common/spool/reader.h"
 
 struct spool_place spool_place(enum spool_queue queue, const char *db_folder)
 {
@@ -30,17 +32,25 @@ static int open_below(int parent, const char *name, bool create)
     return fd < 0 ? -errno : fd;
 }
 
-int spool_place_open(const struct spool *spool, const struct spool_place *place, bool create)
+static int open_place(int queue, const struct spool_place *place, bool create)
 {
-    int queue = spool->queues[place->queue];
-    if (queue < 0)
-        return -ENOENT;
     int db = open_below(queue, place->db, create);
     if (db < 0 || !*place->group)
         return db;
     int group = open_below(db, place->group, create);
     close(db);
     return group;
+}
+
+int spool_place_open(const struct spool *spool, const struct spool_place *place, bool create)
+{
+    int queue = spool->queues[place->queue], fd;
+    if (queue < 0)
+        return -ENOENT;
+    do
+        fd = open_place(queue, place, create);
+    while (fd < 0 && create && ballast_helps(spool->ballast, fd));
+    return fd;
 }
 
 const char *spool_place_text(const struct spool_place *place, char text[static SPOOL_PLACE_BYTES])
@@ -66,7 +76,9 @@ int spool_move(const struct spool *spool, const struct spool_place *from, const 
         close(source);
         return target;
     }
-    int rc = rename_new(source, file, target, file);
+    int rc;
+    while ((rc = rename_new(source, file, target, file)) != 0 && ballast_helps(spool->ballast, rc))
+        ;
     if (rc == 0 && durable)
         rc = file_sync_dir(target);
     if (rc == 0 && durable)
@@ -91,7 +103,7 @@ static int free_name(int quarantine, const char *file, char name[static SPOOL_NA
     return -EEXIST;
 }
 
-static int write_why(int dir, const char *file, json_t *why)
+static int write_why(const struct spool *spool, int dir, const char *file, json_t *why)
 {
     char name[SPOOL_NAME_BYTES + 8], now[WALL_TEXT_BYTES];
     wall_format(wall_now_ms(), now);
@@ -102,7 +114,9 @@ static int write_why(int dir, const char *file, json_t *why)
     if (!text)
         return -ENOMEM;
     snprintf(name, sizeof name, "%s.why", file);
-    int rc = file_replace(dir, name, text, strlen(text));
+    int rc;
+    while ((rc = file_replace(dir, name, text, strlen(text))) != 0 && ballast_helps(spool->ballast, rc))
+        ;
     free(text);
     return rc;
 }
@@ -119,7 +133,7 @@ int spool_quarantine(const struct spool *spool, const struct spool_place *from, 
     int target = spool_place_open(spool, &to, true);
     int rc = target < 0 ? target : free_name(target, file, name);
     if (rc == 0)
-        rc = write_why(target, name, why);
+        rc = write_why(spool, target, name, why);
     if (rc == 0)
         rc = rename_new(source, file, target, name);
     if (rc == 0)
@@ -136,7 +150,7 @@ int spool_write_why(const struct spool *spool, const char *db_folder, const char
     int dir = spool_place_open(spool, &place, true);
     if (dir < 0)
         return dir;
-    int rc = write_why(dir, file, why);
+    int rc = write_why(spool, dir, file, why);
     close(dir);
     return rc;
 }
@@ -179,7 +193,8 @@ static bool is_segment_name(const char *name)
 static int walk_file(void *arg, int dir, const char *name)
 {
     struct walk *walk = arg;
-    return is_segment_name(name) ? walk->visit(walk->arg, &walk->place, dir, name) : 0;
+    bool is_one = is_segment_name(name) || (walk->place.queue == QUEUE_ACTIVE && segment_is_landing(name));
+    return is_one ? walk->visit(walk->arg, &walk->place, dir, name) : 0;
 }
 
 static int walk_group(void *arg, int dir, const char *name)

@@ -43,9 +43,9 @@ NODISCARD int spool_write_why(const struct spool *spool, const char *db_folder, 
  * directory. Not 0 ends the walk, which returns it. The file may be moved or removed. */
 typedef int spool_visit(void *arg, const struct spool_place *place, int dir, const char *file);
 
-/* Visit the segments (`*.gz`) of a queue; with `db_folder` those of one database. Temporary and other files
- * are passed over. A file that is moved meanwhile may be missed or seen twice (in another walk): the next
- * scan sees it. */
+/* Visit the segments (`*.gz`, in active/ also landing ones, reader.h) of a queue; with `db_folder` those of
+ * one database. Temporary and other files are passed over. A file that is moved meanwhile may be missed or
+ * seen twice (in another walk): the next scan sees it. */
 NODISCARD int spool_walk(const struct spool *spool, enum spool_queue queue, const char *db_folder,
                          spool_visit *visit, void *arg);
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "common/base/file.h"
+#include "common/segment/marker.h"
+#include "common/spool/writer.h"
 
 /* Room for the largest member, and for the rest of a damaged file of any size that a segment has. */
 static const size_t REST_MAX = (size_t)4 << 30;
@@ -35,7 +37,13 @@ int segment_reader_open(struct segment_reader *reader, int dir, const char *file
     struct err why;
     int rc = segment_reader_init(reader, fd, &why);
     close(fd);
-    return rc ? err_set(err, rc, "segment %s: %s", file, why.text) : 0;
+    if (rc)
+        return err_set(err, rc, "segment %s: %s", file, why.text);
+    if (segment_is_landing(file) && (rc = segment_reader_end_at_marker(reader)) != 0) {
+        segment_reader_close(reader);
+        return err_errno(err, rc, "segment %s cannot be read", file);
+    }
+    return 0;
 }
 
 void segment_reader_close(struct segment_reader *reader)
@@ -143,6 +151,33 @@ int segment_reader_next(struct segment_reader *reader, struct scan_item *item, c
     *bytes = (const uint8_t *)reader->member.data;
     reader->offset += item->bytes;
     return 1;
+}
+
+bool segment_is_landing(const char *file)
+{
+    static const char suffix[] = ".gz" WRITER_LANDING_SUFFIX;
+    size_t bytes = strlen(file), end = sizeof suffix - 1;
+    return file[0] != '.' && bytes > end && strcmp(file + bytes - end, suffix) == 0;
+}
+
+int segment_reader_end_at_marker(struct segment_reader *reader)
+{
+    struct scan_item item;
+    struct marker marker;
+    const uint8_t *bytes;
+    uint64_t end = 0;
+    int rc;
+    while ((rc = segment_reader_next(reader, &item, &bytes)) > 0)
+        if (item.is_member && item.member.is_head &&
+            marker_read(item.member.head_json, item.member.head_json_bytes, &marker))
+            end = item.offset + item.bytes;
+    if (reader->is_scanning)
+        scan_fini(&reader->scan);
+    reader->is_scanning = false;
+    buf_clear(&reader->rest);
+    reader->offset = 0;
+    reader->size = end;
+    return rc;
 }
 
 static void add_member(struct scan_summary *summary, const struct scan_item *item)

@@ -36,6 +36,13 @@ NODISCARD int segment_reader_open(struct segment_reader *reader, int dir, const 
 /* The same for a descriptor, which stays the caller's. */
 NODISCARD int segment_reader_init(struct segment_reader *reader, int fd, struct err *err);
 
+/* Is this the name of a landing segment, that is of one which only its commit markers make part of the spool
+ * (marker.h)? segment_reader_open() shows of it what its last marker covers. */
+NODISCARD bool segment_is_landing(const char *file);
+
+/* From now on, and from its beginning, the reader shows what its last commit marker covers. */
+NODISCARD int segment_reader_end_at_marker(struct segment_reader *reader);
+
 /* 1: `*item` is the next member or damaged range, and `*bytes` the member's bytes (item->member.member_bytes
  * of them; NULL for a damaged range), valid until the next call. 0: end of file. Negative errno: it cannot be
  * read (-EIO, -ENOMEM …). All four clauses of *valid* have been checked. */

@@ -38,6 +38,8 @@ bool spool_queue_is_grouped(enum spool_queue queue);
 
 enum { SPOOL_FORMAT = 1, SPOOL_NAME_BYTES = NAME_MAX + 1 };
 
+struct ballast;
+
 struct spool {
     int fd;                  /* the directory itself */
     int run, state;          /* of the folders so called; -1 in a spool opened for reading that lacks them */
@@ -45,6 +47,7 @@ struct spool {
     char path[PATH_MAX];     /* absolute */
     bool is_guarded;         /* copies made in it want room from diskguard; set false for --no-guard */
     uint64_t *last_id;       /* shared by all processes of the spool; NULL when opened for reading */
+    struct ballast *ballast; /* room for steps that drain it, in programs that have some; else NULL */
     unsigned host;           /* 0..1023, from the instance's name: part of each id */
 };
 

@@ -19,12 +19,17 @@ int walk_init(struct walk *walk, int fd, uint64_t offset)
     return 0;
 }
 
-/* `bytes` (at most a window) at `at`, which the file has. */
-static int window(struct walk *walk, uint64_t at, size_t bytes, const uint8_t **data)
+/* What is read with a tail: all of the next data member's header. Most members are much longer than that, and
+ * what is read between their ends is read in vain. */
+enum { TAIL_WINDOW_BYTES = 128 };
+
+/* `bytes` at `at`, which the file has; where they are not there yet, `more` (at most a window) is read at
+ * once. */
+static int window(struct walk *walk, uint64_t at, size_t bytes, size_t more, const uint8_t **data)
 {
     if (at < walk->window_at || at + bytes > walk->window_at + walk->window_bytes) {
         uint64_t left = walk->size - at;
-        size_t have = left < WALK_WINDOW_BYTES ? (size_t)left : WALK_WINDOW_BYTES;
+        size_t have = left < more ? (size_t)left : more;
         walk->window_bytes = 0;
         int rc = file_read_at(walk->fd, walk->window, have, (off_t)at);
         if (rc)
@@ -36,17 +41,26 @@ static int window(struct walk *walk, uint64_t at, size_t bytes, const uint8_t **
     return 0;
 }
 
-/* The header: from the window as a rule, else (a head with a long schema) from a buffer of its own. */
+/* The header: from the window as a rule, else (a head) from a larger one, else (with a long schema) from a
+ * buffer of its own. */
 static int parse_header(struct walk *walk, uint64_t left, struct member *member)
 {
     const uint8_t *data;
-    size_t need = left < MEMBER_PEEK_BYTES ? (size_t)left : MEMBER_PEEK_BYTES;
-    int rc = window(walk, walk->offset, need, &data);
+    size_t have = left < MEMBER_HEADER_MIN ? (size_t)left : MEMBER_HEADER_MIN, need;
+    int rc = window(walk, walk->offset, have, WALK_WINDOW_BYTES, &data);
     if (rc)
         return rc;
-    enum member_status status = member_parse_header(data, need, member, &need);
+    have = (size_t)(walk->window_at + walk->window_bytes - walk->offset);
+    enum member_status status = member_parse_header(data, have, member, &need);
+    if (status == MEMBER_SHORT && need <= left && need <= WALK_WINDOW_BYTES) {
+        have = need;
+        rc = window(walk, walk->offset, have, WALK_WINDOW_BYTES, &data);
+        if (rc)
+            return rc;
+        status = member_parse_header(data, have, member, &need);
+    }
     while (status == MEMBER_SHORT && need <= left && need <= sizeof walk->header) {
-        size_t have = need;
+        have = need;
         rc = file_read_at(walk->fd, walk->header, have, (off_t)walk->offset);
         if (rc)
             return rc;
@@ -77,7 +91,8 @@ int walk_next(struct walk *walk, struct member *member)
         member->head_json = (const char *)walk->header;
     }
     member->offset = walk->offset;
-    rc = window(walk, walk->offset + member->member_bytes - MEMBER_TAIL_BYTES, MEMBER_TAIL_BYTES, &tail);
+    rc = window(walk, walk->offset + member->member_bytes - MEMBER_TAIL_BYTES, MEMBER_TAIL_BYTES,
+                TAIL_WINDOW_BYTES, &tail);
     if (rc)
         return rc;
     memcpy(copy, tail, sizeof copy);

@@ -173,7 +173,8 @@ static void work_join(void)
 
     join_init(&join, UINT64_MAX);
     for (uint32_t i = 0; i < 100000; i++) {
-        struct join_block block = {i, 0, 1000, BLOCK_BYTES - i, 10, i * 77777u};
+        struct join_block block = {
+            .offset = i, .bytes = 1000, .raw_bytes = BLOCK_BYTES - i, .rows = 10, .crc32 = i * 77777u};
         if (join_add_block(&join, &block) != 0)
             errx(111, "join_add_block");
     }

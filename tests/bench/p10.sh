@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """P10: 100 MiB of segments from one peerd to another, CPU time at both ends together for each byte, beside `curl -T` of the same bytes
-into a server that throws them away. JSON lines. BENCH=quick: 8 MiB, one round. Medians of RUNS."""
+into a server that throws them away, and into one that writes them to a file. JSON lines. BENCH=quick: 8 MiB, one round. Medians of RUNS."""
 import glob
 import json
 import os
@@ -111,12 +111,12 @@ def sees_peer(spool):
     return answer.count('"present":true') + answer.count('"present": true') >= 2
 
 
-def curl(work, body):
-    """The same of curl and a server that throws the bytes away."""
+def curl(work, body, *to_file):
+    """The same of curl and a server that throws the bytes away, or writes them to a file and checks nothing."""
     port_file = os.path.join(work, "port")
     if os.path.exists(port_file):
         os.unlink(port_file)
-    with Child(f"{BUILD}/bench/bench_sink", port_file) as sink:
+    with Child(f"{BUILD}/bench/bench_sink", port_file, *to_file) as sink:
         wait_until("the sink listens", lambda: os.path.exists(port_file) and os.path.getsize(port_file) > 0)
         with open(port_file, encoding="ascii") as file:
             url = f"http://127.0.0.1:{file.read().strip()}/x"
@@ -144,17 +144,22 @@ def main():
             for path in sorted(segments(os.path.join(model, "sealed"))):
                 with open(path, "rb") as part:
                     out.write(part.read())
-        transfers, curls = [], []
+        transfers, curls, written = [], [], []
+        kept = os.path.join(work, "kept")
         for i in range(RUNS + 1):
-            sent, thrown = transfer(work, model), curl(work, body)
+            sent, thrown, stored = transfer(work, model), curl(work, body), curl(work, body, kept)
+            os.unlink(kept)
             if i or QUICK:
                 transfers.append(sent)
                 curls.append(thrown)
+                written.append(stored)
         gib = total / (1 << 30)
         line(f"{total / MIB:.0f} MiB from peerd to peerd, CPU for a GiB", [sum(t[0]) / gib for t in transfers], "s")
         line("of which the sender", [t[0][0] / gib for t in transfers], "s")
         line("curl -T of the same into the throw-away server, CPU for a GiB", [c[0] / gib for c in curls], "s")
         line("CPU at both ends, beside curl", [sum(t[0]) / c[0] for t, c in zip(transfers, curls)], "x", "<= 1.5")
+        line("curl -T into a server that writes a file, CPU for a GiB", [c[0] / gib for c in written], "s")
+        line("CPU at both ends, beside that", [sum(t[0]) / c[0] for t, c in zip(transfers, written)], "x")
         line("peerd to peerd, wall", [total / MIB / t[1] for t in transfers], "MiB/s")
 
 

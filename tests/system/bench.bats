@@ -15,6 +15,6 @@ teardown() { stop_all; }
     BENCH=quick BENCH_OUT=$T/bench.json run tests/bench/run
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "$(jq -r '[.figures[].row] | unique | map(select(test("^P(1|2|4|5|6|7|9|11)$"))) | length' "$T/bench.json")" -eq 8 ]
+    [ "$(jq -r '[.figures[].row] | unique | map(select(test("^P(1|2|4|5|6|7|8|9|11)$"))) | length' "$T/bench.json")" -eq 9 ]
     jq -e '.figures | all(.value | type == "number")' "$T/bench.json"
 }

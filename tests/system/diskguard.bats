@@ -365,6 +365,23 @@ files() { # files DB NEED WANT: ask for segments alone
     watcher_is_content 10
 }
 
+@test "one MiB holds the ballast of peerd and uploader, too" {
+    make_rows 120000 >"$T/rows"
+    guard 1M
+    watch_from_outside $MIB
+    mkdir "$T/out"
+    start peerd peerd --spool "$SPOOL" --name n1 --scan-interval 50ms
+    start uploader uploader --spool "$SPOOL" --database "D=dir:$T/out" --scan-interval 50ms --batch-age 100ms
+    wait_until 20 eval '[ "$(find "$SPOOL/state" -name "ballast.*" | wc -l)" -eq 12 ]'
+    real_writer w D block
+    wait_for w 100
+    wait_until 60 eval '[ -z "$(find "$SPOOL" -name "*.gz")" ]'
+    stop uploader
+    stop peerd
+    watcher_is_content 10
+    find "$T/out" -name "*.gz" -exec zcat {} + | sort | cmp - <(sort "$T/rows")
+}
+
 @test "four writers, deletions, kill -9 of all: an outside watcher never sees more than the limit, and all comes back" {
     local limit=$((12 * MIB)) round i free
     guard $limit

@@ -99,6 +99,44 @@ is_clean() { [ -z "$(find "$SPOOL/active" "$SPOOL/upload" "$SPOOL/quarantine" "$
     [ "$(rows upload | wc -l)" -eq 3000100 ]
 }
 
+@test "200 comes before every refusal: who sends again for a lost answer hears that it is here, whatever has changed since" {
+    seq 1 100 | segment a; seq 1 3000000 | segment big
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/big.gz")" = "202 202" ]
+    stop rcv
+    a=$(sed -n 's/^[^ ]* n0-1 //p' "$SPOOL/state/received") big=$(sed -n 's/^[^ ]* n0-2 //p' "$SPOOL/state/received")
+    known() {
+        [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+        [ "$(post "$(to n0-2)" "$T/big.gz" -H "Spillway-Digest: $big" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 200" ]
+        [ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ] # without a digest its bytes are compared
+    }
+    receiver # no diskguard: no room for anything (429)
+    [ "$(post "$(to n0-3)" "$T/a.gz")" = 429 ]
+    known
+    stop rcv
+    receiver --no-guard --max-transfer-bytes 1K # too large now (413)
+    [ "$(post "$(to n0-3)" "$T/big.gz" -H 'Expect: 100-continue')" = 413 ]
+    known
+    [ "$(post "$(to n0-2)" "$T/big.gz")" = 200 ]
+    [ "$(post "$(to n0-2)" "$T/big.gz" -H 'Transfer-Encoding: chunked')" = 200 ]
+    stop rcv
+    receiver --no-guard --db other # no longer known here (400)
+    [ "$(post "$(to n0-3)" "$T/a.gz")" = 400 ]
+    [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+    mkfifo "$T/go" # and while it is about to leave (503)
+    start held bash -c 'exec curl -s -o /dev/null -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-4 T other)" "$T/go"
+    exec 9>"$T/go"
+    head -c 100 "$T/a.gz" >&9
+    wait_until 10 eval '[ "$(post "$(to n0-4 T other)" "$T/a.gz")" = 503 ]'
+    kill -TERM "$(pid_of rcv)"
+    wait_until 10 eval '[ "$(post "$(to n0-5 T other)" "$T/a.gz")" = 503 ] && [ "$(answer .code)" = draining ]'
+    [ "$(post "$(to n0-1)" "$T/a.gz" -H "Spillway-Digest: $a")" = 200 ]
+    exec 9>&-
+    wait_for held || :
+    wait_for rcv || :
+    [ "$(rows upload | wc -l)" -eq 3000100 ]
+}
+
 @test "409: an id with other content: kept aside with a .why, logged, small or large, with a digest or without" {
     seq 1 100 | segment a; seq 101 200 | segment b; seq 1 2000000 | segment big
     receiver --no-guard
@@ -445,6 +483,35 @@ PY
     wait_until 20 eval '[ "$(count quarantine)" -eq 1 ]'
     land
     [ "$({ rows upload; rows sealed; } | wc -l)" -eq 300 ]
+}
+
+@test "what has landed is seen by ls, cat, verify, status, export: up to the last marker, while peerd runs and when it is dead" {
+    local land=$T/none
+    seen() { # ROWS: they are seen, and nothing else
+        spillway --spool "$SPOOL" cat D/T | sort -n | cmp - <(seq 1 "$1")
+        [ "$(spillway --spool "$SPOOL" ls --rows --json | jq -s -r 'map("\(.queue) \(.table) \(.rows)") | join("\n")')" = "active T $1" ]
+        [ "$(spillway --spool "$SPOOL" verify --deep --json | tail -n 1 | jq -r '"\(.segments) \(.rows) \(.damaged)"')" = "1 $1 0" ]
+        [ "$(spillway --spool "$SPOOL" status --json | jq -r '.queues[] | "\(.queue) \(.db) \(.segments) \(.oldest_ms > 0)"')" = "active D 1 true" ]
+        [ "$(spillway --spool "$SPOOL" cat "$land" | wc -l)" -eq "$1" ]
+        rm -rf "$T/exported"; mkdir "$T/exported"
+        spillway --spool "$SPOOL" export D/T --to "$T/exported" >/dev/null
+        [ "$(find "$T/exported" -name '*.gz' -exec zcat {} + | wc -l)" -eq "$1" ]
+    }
+    seq 1 100 | segment a; seq 101 200 | segment b; seq 201 300 | segment c
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz") $(post "$(to n0-2)" "$T/b.gz")" = "202 202" ]
+    land=$(find "$SPOOL/active" -name '*.land')
+    seen 200
+    run -1 spillway --spool "$SPOOL" rm D/T --in active --yes
+    seen 200
+    stop rcv KILL || :
+    seen 200
+    cat "$T/c.gz" >>"$land" # valid, but no marker behind it
+    seen 200
+    head -c 50 "$T/c.gz" >>"$land"
+    seen 200
+    cp "$T/c.gz" "$T/outside.gz.land" # no marker at all: no rows
+    [ -z "$(spillway --spool "$SPOOL" cat "$T/outside.gz.land")" ]
 }
 
 @test "kill -9 storms: every transfer is stored once, none is lost" {

@@ -32,3 +32,32 @@ stored() { find "$PEER/stored" -name '*.gz' -print0 | xargs -0r zcat; }
 
 # free_port: one that nobody uses at the moment.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# --- several instances NAMES, each with its spool $T/NAME and its uploads in $T/out-NAME; $T/written says what went in ---
+
+# write NAME TABLE FIRST LAST: rows "NAME,TABLE,n" in that instance.
+write() {
+    seq "$3" "$4" | sed "s/^/$1,$2,/" | walwriter --spool "$T/$1" --db D --table "$2" --schema who:string,t:string,n:long --no-guard \
+        --segment-bytes 16K --block-bytes 4K 2>/dev/null
+    printf '%s %s %s %s\n' "$@" >>"$T/written"
+}
+
+expected() { while read -r who table first last; do seq "$first" "$last" | sed "s/^/$who,$table,/"; done <"$T/written" | sort; }
+uploaded() { find "$T"/out-* -name '*.gz' -print0 | xargs -0r zcat | sort; }
+
+in_spools() {
+    local n
+    for n in "${NAMES[@]}"; do find "$T/$n"/{active,sealed,upload,batch,transfer,incoming} -name '*.gz*' 2>/dev/null; done | grep -c .
+}
+is_at_rest() { [ "$(in_spools)" -eq 0 ] && [ "$(uploaded | wc -l)" -ge "$(expected | wc -l)" ]; }
+
+# each_row_once: what was uploaded is what was written; says what is missing and what is there twice.
+each_row_once() {
+    expected >"$T/expected"
+    uploaded >"$T/uploaded"
+    if ! cmp -s "$T/expected" "$T/uploaded"; then
+        echo "missing: $(comm -23 "$T/expected" <(uniq "$T/uploaded") | wc -l); twice: $(uniq -d "$T/uploaded" | wc -l)"
+        find "$T"/*/quarantine -name '*.why' -exec cat {} +
+        return 1
+    fi
+}

@@ -45,30 +45,6 @@ see_each_other() { # each of them sees all as present
     done
 }
 
-# write NAME TABLE FIRST LAST: rows "NAME,TABLE,n" in that instance.
-write() {
-    seq "$3" "$4" | sed "s/^/$1,$2,/" | walwriter --spool "$T/$1" --db D --table "$2" --schema who:string,t:string,n:long --no-guard \
-        --segment-bytes 16K --block-bytes 4K 2>/dev/null
-    printf '%s %s %s %s\n' "$@" >>"$T/written"
-}
-
-expected() { while read -r who table first last; do seq "$first" "$last" | sed "s/^/$who,$table,/"; done <"$T/written" | sort; }
-uploaded() { find "$T"/out-* -name '*.gz' -print0 | xargs -0r zcat | sort; }
-
-in_spools() { find "$T"/[abc]/{active,sealed,upload,batch,transfer,incoming} -name '*.gz*' -o -name '*.landing*' 2>/dev/null | grep -c .; }
-is_at_rest() { [ "$(in_spools)" -eq 0 ] && [ "$(uploaded | wc -l)" -ge "$(expected | wc -l)" ]; }
-
-# each_row_once: what was uploaded is what was written; says what is missing and what is there twice.
-each_row_once() {
-    expected >"$T/expected"
-    uploaded >"$T/uploaded"
-    if ! cmp -s "$T/expected" "$T/uploaded"; then
-        echo "missing: $(comm -23 "$T/expected" <(uniq "$T/uploaded") | wc -l); twice: $(uniq -d "$T/uploaded" | wc -l)"
-        find "$T"/[abc]/quarantine -name '*.why' -exec cat {} +
-        return 1
-    fi
-}
-
 @test "a table's rows from all instances end in the uploads of the one that owns it" {
     choose_ports
     for n in "${NAMES[@]}"; do

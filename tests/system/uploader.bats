@@ -192,6 +192,19 @@ crash_at() {
 
 # --- ADX ---
 
+@test "adx: a kept connection that ends after the rows were sent: they are sent again, and not in silence" {
+    sim_start --database D
+    declare -A match=([streaming]='"match":"ingest"' [inline]='"csl_prefix":".ingest inline"')
+    for way in streaming inline; do
+        numbers 1 5 | write "A$way" --schema "$SCHEMA"
+        sim_fault "{${match[$way]},\"mode\":\"drop-after\"}"
+        run -0 up --database D="$SIM" --ingest "$way"
+        [[ $output == *batch-failed*"it may have been taken all the same"* ]]
+        [ "$(sim_rows "A$way" D)" = 10 ] # neither way has a key by which ADX would know them again
+        nothing_left
+    done
+}
+
 @test "adx: table and mapping are made, rows are streamed, csv and json" {
     sim_start --database D
     numbers 1 20000 | write 'Num bers' --schema "$SCHEMA"

@@ -4,23 +4,12 @@
 
 bats_require_minimum_version 1.5.0
 load lib
+load sink
 
 setup() { spillway_setup; }
 teardown() { stop_all; }
 
 SCHEMA='n:long,s:string'
-
-# $SINK is its address
-sink_start() {
-    rm -f "$T/port"
-    start sink python3 "$REPO/tests/tools/ingest_sink.py" --port-file "$T/port"
-    wait_until 10 test -s "$T/port"
-    SINK=http://127.0.0.1:$(cat "$T/port")
-}
-sink_fault() { curl -sSf -o /dev/null -d "$1" "$SINK/_sink/fault"; }
-sink_log() { curl -sSf "$SINK/_sink/log" | jq -c "$1"; }
-sink_rows() { curl -sSf "$SINK/_sink/rows"; }
-messages() { sink_log '.[] | select(.message) | .message'; }
 
 write() {
     local table=$1
@@ -58,15 +47,15 @@ crash_at() {
     run -0 up
     nothing_left
     numbers 1 20010 | diff - <(sink_rows)
-    [ "$(messages | wc -l)" = 1 ]
-    messages | jq -e --argjson raw "$(numbers 1 20010 | wc -c)" '.RawDataSize == $raw and .DatabaseName == "D" and .TableName == "Num bers"
+    [ "$(sink_messages | wc -l)" = 1 ]
+    sink_messages | jq -e --argjson raw "$(numbers 1 20010 | wc -c)" '.RawDataSize == $raw and .DatabaseName == "D" and .TableName == "Num bers"
         and .AdditionalProperties.authorizationContext == "identity-geheim" and .AdditionalProperties.format == "csv"
         and (.AdditionalProperties.ingestionMappingReference | startswith("Numbers_")) and .AdditionalProperties.ingestionMappingType == "Csv"
         and (.AdditionalProperties | has("tags") | not)
         and (.BlobPath | test("/acct[01]/tmp-[01]/D__Num_bers__[0-9a-f]{16}-[0-9a-f]{16}\\.csv\\.gz\\?sv=.*sig=geheim"))'
     # Its Id follows from the blob's name, and nothing says Content-Encoding: the name alone says that it is gzip.
-    [ "$(messages | jq -r .Id)" = "$(python3 -c 'import sys, uuid; print(uuid.uuid5(uuid.NAMESPACE_URL, sys.argv[1]))' \
-        "$(messages | jq -r '.BlobPath | sub("\\?.*"; "") | sub(".*/"; "")')")" ]
+    [ "$(sink_messages | jq -r .Id)" = "$(python3 -c 'import sys, uuid; print(uuid.uuid5(uuid.NAMESPACE_URL, sys.argv[1]))' \
+        "$(sink_messages | jq -r '.BlobPath | sub("\\?.*"; "") | sub(".*/"; "")')")" ]
     sink_log '.[] | select(.method == "PUT") | .headers' | jq -e '."x-ms-blob-type" == "BlockBlob" and (has("content-encoding") | not)
         and (has("transfer-encoding") | not) and (has("authorization") | not) and ."x-ms-version" == "2022-11-02"
         and ."content-type" == "application/octet-stream" and (."x-ms-client-request-id" | startswith("SPW.blob;"))'
@@ -82,7 +71,7 @@ crash_at() {
     sink_rows | cmp "$T/rows" -
     [ "$(sink_log '.[] | select(.blocks) | .blocks | length')" -gt 2 ]
     [ "$(sink_log '[.[] | select(.blocks) | .blocks[] | length] | unique | length')" = 1 ]
-    messages | jq -e --argjson raw "$(stat -c %s "$T/rows")" '.RawDataSize == $raw'
+    sink_messages | jq -e --argjson raw "$(stat -c %s "$T/rows")" '.RawDataSize == $raw'
 }
 
 @test "queued: above 64 MiB compressed it goes in blocks of that size, in little memory" {
@@ -108,7 +97,7 @@ PYTHON
     numbers 1 5 | DB=E write A
     run -0 up --database E="$SINK"
     [ "$(sink_log '.[] | .csl // empty' | grep -c '^"\.get ')" = 2 ]
-    [ "$(messages | wc -l)" = 2 ]
+    [ "$(sink_messages | wc -l)" = 2 ]
 }
 
 @test "queued: the data-management endpoint may be elsewhere, and gets the two commands alone" {
@@ -123,7 +112,7 @@ PYTHON
     numbers 1 5 | write A
     run -0 uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --database D="$ENGINE" --data-management D="$SINK"
     [ "$(sink_log '.[] | .csl // empty' | sort -u | tr '\n' ' ')" = '".get ingestion resources" ".get kusto identity token" ' ]
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
 }
 
 # --- which way ---
@@ -136,12 +125,12 @@ auto() { up --ingest auto "$@"; }
     seq 200000 | sed 's/.*/&,"some text, with a comma, to make the row longer: &"/' | write Large
     run -0 auto
     [ "$(sink_log '.[] | select(.path == "/v1/rest/ingest/D/Small") | .method')" = '"POST"' ]
-    [ "$(messages | jq -r .TableName)" = Large ]
+    [ "$(sink_messages | jq -r .TableName)" = Large ]
     sink_fault '{"match":"/ingest/D/Off","status":400,"count":1,"body":"{\"error\":{\"code\":\"BadRequest_StreamingIngestionPolicyNotEnabled\",\"message\":\"off\",\"@permanent\":true}}"}'
     for i in 1 2; do numbers "$i" "$i" | write Off; done
     run -0 auto --batch-bytes 1K --uploads 1
     [[ $output == *"stream-fallback"*"table=Off"* ]]
-    [ "$(messages | jq -r .TableName | grep -c Off)" = 1 ]
+    [ "$(sink_messages | jq -r .TableName | grep -c Off)" = 1 ]
     [ "$(count quarantine)" = 0 ]
 }
 
@@ -151,19 +140,19 @@ auto() { up --ingest auto "$@"; }
     sink_fault '{"match":"/ingest/D/A","status":503,"count":3}'
     run -0 auto
     [ "$(sink_log '.[] | select(.path == "/v1/rest/ingest/D/A") | .method' | wc -l)" = 3 ]
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
     numbers 1 5 | write B
     sink_fault '{"match":"/ingest/D/B","status":400,"count":1,"body":"{\"error\":{\"code\":\"BadRequest_X\",\"message\":\"no\",\"@permanent\":true}}"}'
     run -0 auto
     [ "$(count quarantine)" = 1 ]
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
 }
 
 @test "auto: with --dedup strict everything is queued, under a key; streaming with it is refused" {
     sink_start
     numbers 1 5 | write A
     run -0 auto --dedup strict
-    messages | jq -e '(.AdditionalProperties.tags | fromjson) == ["ingest-by:" + (.AdditionalProperties.ingestIfNotExists | fromjson)[0]]
+    sink_messages | jq -e '(.AdditionalProperties.tags | fromjson) == ["ingest-by:" + (.AdditionalProperties.ingestIfNotExists | fromjson)[0]]
         and (.AdditionalProperties.tags | type) == "string"'
     for way in streaming inline; do
         run -100 up --ingest "$way" --dedup strict
@@ -212,6 +201,33 @@ auto() { up --ingest auto "$@"; }
     [ "$(count quarantine)" = 0 ]
 }
 
+@test "queued: a blob that storage will not have written over gets another name; no message speaks of the first" {
+    for code in AuthorizationPermissionMismatch BlobAlreadyExists; do
+        rm -rf "$SPOOL"
+        mkdir "$SPOOL"
+        sink_start
+        numbers 1 5 | write A
+        # Put, and the answer lost; from then on that name is taken in each of the three containers that are tried.
+        sink_fault '{"match":"^PUT","how":"drop-after"}'
+        sink_fault "{\"match\":\"^PUT\",\"status\":403,\"code\":\"$code\",\"count\":3}"
+        run -0 up --dedup strict
+        [ "$(sink_blobs | sed 's|.*/||' | sort -u | wc -l)" = 2 ]
+        [ "$(sink_messages | wc -l)" = 1 ]
+        numbers 1 5 | diff - <(sink_rows)
+        stop sink || :
+    done
+}
+
+@test "queued: data management refuses a token once: another is asked for, and the batch does not fail" {
+    sink_start
+    numbers 1 5 | write A
+    sink_fault '{"match":"get ingestion resources","status":401,"code":"Unauthorized","body":"{}"}'
+    run -0 up --token-command "echo planted-\$\$"
+    [[ $output == *token-refused* ]]
+    [[ $output != *batch-failed* ]]
+    numbers 1 5 | diff - <(sink_rows)
+}
+
 @test "queued: a message whose answer is lost is posted again with the same BlobPath" {
     for fault in '"how":"drop-after"' '"status":500,"how":"after"'; do
         rm -rf "$SPOOL"
@@ -220,8 +236,9 @@ auto() { up --ingest auto "$@"; }
         numbers 1 5 | write A
         sink_fault "{\"match\":\"/messages\",$fault}"
         run -0 up
-        [ "$(messages | wc -l)" = 2 ]
-        [ "$(messages | jq -c '[.BlobPath, .Id]' | sort -u | wc -l)" = 1 ]
+        [[ $output == *message-not-posted* ]] # nothing is sent twice in silence
+        [ "$(sink_messages | wc -l)" = 2 ]
+        [ "$(sink_messages | jq -c '[.BlobPath, .Id]' | sort -u | wc -l)" = 1 ]
         [ "$(sink_log '.[] | select(.method == "PUT") | .path' | wc -l)" = 1 ]
         numbers 1 5 | diff - <(sink_rows)
         stop sink || :
@@ -243,7 +260,7 @@ auto() { up --ingest auto "$@"; }
     run -0 up
     nothing_left
     jq -e '.reason == "refused" and .message == "column n is a string"' "$SPOOL"/quarantine/D/*.why
-    [ "$(messages | wc -l)" = 0 ]
+    [ "$(sink_messages | wc -l)" = 0 ]
 }
 
 # --- crashes ---
@@ -290,7 +307,7 @@ auto() { up --ingest auto "$@"; }
     file=$(echo "$SPOOL"/batch/D/*/progress.json)
     jq '.step_ms -= 7200000 | .blob |= sub("sig=.*"; "sig=old")' "$file" >"$T/progress" && cp "$T/progress" "$file"
     run -0 up
-    messages | jq -e '.BlobPath | test("sig=geheim")'
+    sink_messages | jq -e '.BlobPath | test("sig=geheim")'
     [ "$(sink_log '.[] | select(.method == "PUT") | .path' | wc -l)" = 1 ]
 }
 
@@ -320,7 +337,7 @@ auto() { up --ingest auto "$@"; }
 
 confirm() { up --confirm show --confirm-after 400ms "$@"; }
 fail_blob() { # CODE KIND [DETAILS]: of the blob that was posted first, now in ADX's list of failures
-    curl -sSf -o /dev/null -d "$(messages | head -n 1 | jq -c --arg code "$1" --arg kind "$2" --arg details "${3:-because}" \
+    curl -sSf -o /dev/null -d "$(sink_messages | head -n 1 | jq -c --arg code "$1" --arg kind "$2" --arg details "${3:-because}" \
         '[[(.BlobPath | sub("\\?.*"; "")), $code, $details, $kind]]')" "$SINK/_sink/failures"
 }
 # post: one batch, posted and not confirmed
@@ -343,7 +360,7 @@ post() {
     run -0 confirm
     [[ $output == *"batch-uploaded"* ]]
     nothing_left
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
     sink_log '.[] | .csl // empty' | grep -q "ingestion failures | where Database == 'D' and FailedOn > ago("
     [ "$(jq .databases.D.rows_uploaded "$SPOOL/state/uploader.json")" = 5 ]
 }
@@ -357,7 +374,7 @@ post() {
     jq -e '.reason == "refused" and .code == "Stream_ClosingQuoteMissing" and .message == "a quote is missing"' "$SPOOL"/quarantine/D/*.why
     zcat "$SPOOL"/quarantine/D/*.gz | diff <(numbers 1 3000) -
     [ "$(jq .databases.D.rows_quarantined "$SPOOL/state/uploader.json")" = 3000 ]
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
 }
 
 @test "confirm: what failed in passing, or for want of a table, is sent again under a new name, also when killed on the way" {
@@ -378,8 +395,8 @@ post() {
                 run -0 confirm --dedup strict
             fi
             nothing_left
-            [ "$(messages | jq -r .Id | sort -u | wc -l)" = 2 ]
-            [ "$(messages | jq -r '.BlobPath | sub("\\?.*"; "") | sub(".*/"; "")' | sort -u | wc -l)" = 2 ]
+            [ "$(sink_messages | jq -r .Id | sort -u | wc -l)" = 2 ]
+            [ "$(sink_messages | jq -r '.BlobPath | sub("\\?.*"; "") | sub(".*/"; "")' | sort -u | wc -l)" = 2 ]
             [ "$(count quarantine)" = 0 ]
             stop sink || :
         done
@@ -391,10 +408,10 @@ post() {
     post
     fail_blob BlobAlreadyReceived_BlobAlreadyFoundInBatch Permanent
     run -0 confirm
-    [ "$(messages | wc -l)" = 1 ]
+    [ "$(sink_messages | wc -l)" = 1 ]
     [ "$(count quarantine)" = 0 ]
     post
-    path=$(messages | tail -n 1 | jq -r '.BlobPath | sub("\\?.*"; "")')
+    path=$(sink_messages | tail -n 1 | jq -r '.BlobPath | sub("\\?.*"; "")')
     message=$(jq -nc --arg path "$path" '{IngestionSourcePath: $path, ErrorCode: "Stream_X", Details: "peeked", FailureStatus: "Permanent"}' | base64 -w0)
     sink_fault "{\"match\":\"GET .*failed-0.*peekonly=true\",\"status\":200,\"count\":2,\"body\":\"<QueueMessagesList><QueueMessage><MessageText>$message</MessageText></QueueMessage></QueueMessagesList>\"}"
     run -0 up --confirm peek --confirm-after 400ms

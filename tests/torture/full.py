@@ -2,6 +2,7 @@
 room left from nothing to enough. When room is given back everything goes on by itself, and nothing is lost. Needs root."""
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -252,12 +253,54 @@ class Case:
         ballast.drop()
         return b"waiting-for-room" in writer.text()
 
+    def drain(self):
+        """Others fill the disk to the last block or inode under peerd and uploader, which have come to rest: what waits gets out all the
+        same, and nobody gives room back. With an odd number of blocks left both are killed and started again on the full disk."""
+        source, expected = template(self.rig, "ring")
+        copy_spool(source, self.spool)
+        self.expected = dict(expected)
+        waiting, hidden = os.path.join(self.spool, "sealed/D"), os.path.join(self.disk.mount_point, "hidden")
+        os.rename(waiting, hidden)
+        os.mkdir(waiting)
+        self.start_draining()
+        ballast = Ballast(self.disk, self.what, self.left)
+        if self.left % 2:
+            for daemon in self.daemons:
+                daemon.stop(signal.SIGKILL)
+            self.start_draining()
+        for name in sorted(os.listdir(hidden)):
+            os.rename(os.path.join(hidden, name), os.path.join(waiting, name))
+        try:
+            wait_until("the spool drains", self.is_drained, 40)
+        except Failure as error:
+            raise Failure(f"{error}\n" + "\n".join(daemon.tail(8) for daemon in self.daemons[-2:])) from None
+        dropped = any(b"ballast-dropped" in daemon.text() for daemon in self.daemons)
+        ballast.drop()
+        for daemon in self.daemons[-2:]:
+            wait_until("the ballast is there again", lambda program=daemon.program: len(self.held(program)) == 6)
+            if daemon.stop() != 0:
+                raise Failure(f"{daemon.program} does not end well:\n" + daemon.tail())
+        return dropped
+
+    def start_draining(self):
+        started = [self.start("peerd", "--scan-interval", "20ms", "--name", "t"),
+                   self.start("uploader", "--database", f"D=dir:{self.out}", "--scan-interval", "20ms", "--batch-age", "20ms", "--retry-min",
+                              "10ms", "--retry-max", "50ms")]
+        for daemon in started:
+            wait_until(f"{daemon.program} is up", lambda daemon=daemon: b"info started" in daemon.text() or not daemon.is_running())
+            if not daemon.is_running():
+                raise Failure(f"{daemon.program} does not start:\n" + daemon.tail())
+
+    def held(self, program):
+        return [n for n in os.listdir(os.path.join(self.spool, "state")) if n.startswith(f"ballast.{program}.")]
+
     def is_drained(self):
         return not any(name.endswith(".gz") for queue in ("active", "sealed", "upload", "batch")
                        for _, _, names in os.walk(os.path.join(self.spool, queue)) for name in names)
 
 
-PROGRAM = {"fail": "walwriter", "block": "walwriter", "receive": "walwriter", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir"}
+PROGRAM = {"fail": "walwriter", "block": "walwriter", "receive": "walwriter", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir",
+           "drain": "peerd, uploader"}
 
 
 def case_name(kind, what, guarded, flow, left):
@@ -288,6 +331,8 @@ def plans(thin=1):
                 yield kind, what, False, "block", left
             for left in range(0, 40, 2 * thin):
                 yield kind, what, False, "receive", left
+            for left in range(0, 10, thin):
+                yield kind, what, False, "drain", left
             for left in range(20, 60, 10 * thin):
                 yield kind, what, True, "fail", left
                 yield kind, what, True, "receive", left

@@ -97,6 +97,18 @@ def whole(data, at):
     return at + length if zlib.crc32(data[start : at + length - 8]) == payload_crc else None
 
 
+def landed_bytes(data):
+    """Where the last commit marker of a landing segment ends: what is behind it is no part of it."""
+    end = 0
+    for at, stop, payload, _ in members(data):
+        if payload is None or data[at + 36 : at + 38] != b"Sh":
+            continue
+        start = at + 12 + struct.unpack_from("<H", data, at + 10)[0]
+        if "transfer" in json.loads(data[at + 40 : start]):
+            end = stop
+    return end
+
+
 def segment_text(data, problems, name):
     """What the valid members hold, inflated and checked; and how many bytes are damaged."""
     texts, damaged, said = [], 0, 0
@@ -173,8 +185,10 @@ class Judge:
                 place = os.path.relpath(path, spool)
                 if name.startswith("."):
                     self.litter.append(place)
-                elif name.endswith(".gz") or name.endswith(".gz.bad"):
+                elif name.endswith((".gz", ".gz.bad", ".gz.land")):
                     data = read(path)
+                    if name.endswith(".land"):
+                        data = data[: landed_bytes(data)]
                     text, damaged = segment_text(data, self.problems, place)
                     self.damaged += damaged
                     self.take(text, place, ordered=True)

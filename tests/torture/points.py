@@ -68,6 +68,10 @@ def is_near(scene_name, point, path):
     """Could this scene come there at all?"""
     if scene_name == "walwriter-rewrite":
         return point.startswith(("rewrite", "salvage"))
+    if scene_name.startswith("peerd-receive"):
+        return point.startswith(("receive:", "aside:", "land:", "ledger:", "adopt-landing:", "create:", "append:", "seal:", "salvage:"))
+    if scene_name == "uploader-tight":
+        return point.startswith("ballast:")
     if SCENES[scene_name].program == "uploader":
         return path.startswith("uploader") or point.startswith("salvage")
     if "spillway" in (SCENES[scene_name].program, "spillway" if path.startswith("common/cli") else ""):
@@ -75,9 +79,9 @@ def is_near(scene_name, point, path):
     return not path.startswith("uploader") and SCENES[scene_name].program != "diskguard"
 
 
-# Points that system and unit tests die at by name, rather than a scene: peerd's door (peer_receive.bats), what a drop policy gives up
-# (test_drops.c), the archive (from_archive.bats), the notes for audit (test_arrivals.c).
-DRIVEN_ELSEWHERE = ("peerd/", "common/spool/adopt_landing", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
+# Points that tests die at by name, rather than a scene: what a drop policy gives up (test_drops.c), what is taken back from upload/
+# (failover.bats), the archive (from_archive.bats), the notes for audit (test_arrivals.c).
+DRIVEN_ELSEWHERE = ("peerd/drops", "peerd/archive", "peerd/reclaim", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
 
 
 def named_in_tests():

@@ -14,7 +14,8 @@ FLAGS = {"CUT0": "journal and data flushed", "CUT1": "journal flushed", "CUT2": 
 OPTIONS = ("commit=300,noauto_da_alloc", "commit=1", "commit=300")
 KINDS = "write,sync,rename,unlink,mkdir,truncate"
 SCENE_NAMES = ("walwriter-fresh", "walwriter-always", "walwriter-interval", "walwriter-seal", "walwriter-never", "walwriter-slow",
-               "walwriter-bad", "walwriter-http", "walwriter-http-many", "walwriter-http-seal", "peerd-once", "uploader-dir", "uploader-frozen", "uploader-adx")
+               "walwriter-bad", "walwriter-http", "walwriter-http-many", "walwriter-http-seal", "peerd-once", "peerd-receive",
+               "peerd-receive-large", "uploader-dir", "uploader-frozen", "uploader-adx")
 
 
 def shell(*argv):

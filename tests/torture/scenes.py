@@ -95,6 +95,15 @@ def make_upload(rig, spool):
     return {"one": 300, "two": 300, "hurt": 400, "three": 60}
 
 
+def make_tight(rig, spool):
+    """The same, with the ballast that an uploader has left in state/."""
+    fed = make_upload(rig, spool)
+    for i in range(6):
+        with open(os.path.join(spool, f"state/ballast.uploader.{i}"), "wb") as out:
+            out.write(bytes(4096))
+    return fed
+
+
 def make_frozen(rig, spool):
     """The same, with a batch that an uploader which died has frozen, and one that it had only claimed."""
     fed = make_upload(rig, spool)
@@ -148,7 +157,7 @@ def make_ring(rig, spool):
     return fed
 
 
-TEMPLATES = {"ring": make_ring, "aside": make_aside, "wide": make_wide, "thin": make_thin, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
+TEMPLATES = {"ring": make_ring, "tight": make_tight, "aside": make_aside, "wide": make_wide, "thin": make_thin, "empty": make_empty, "mess": make_mess, "upload": make_upload, "frozen": make_frozen}
 
 
 def template(rig, name):
@@ -204,6 +213,7 @@ class Scene:
     name = "?"
     state = "empty"
     codes = {0, 1, 75, 111}
+    has_net = False  # do its calls on TCP sockets fail, too?
 
     def __init__(self, rig, top):
         self.rig, self.top = rig, top
@@ -607,11 +617,24 @@ class UploaderFrozen(Uploader):
     name, state = "uploader-frozen", "frozen"
 
 
+class UploaderTight(Uploader):
+    """There is no room for a batch: the ballast goes, and then there is. `shim` may add a crash point."""
+
+    name, state = "uploader-tight", "tight"
+
+    def start(self, shim):
+        os.mkdir(os.path.join(self.spool, "run"))  # the first folder that is missing is the batch's
+        result = super().start({**fault("mkdir", 1, "ENOSPC", self.roots), **shim})
+        if result.code != -9 and (result.code != 0 or b"ballast-dropped" not in result.err):
+            raise Failure("the ballast was not used\n" + result.tail())
+        return result
+
+
 class UploaderAdx(Uploader):
     """Streaming into adxsim. What was in flight may be there twice after a fault between the answer and its record."""
 
     name = "uploader-adx"
-    repeats = False
+    repeats, has_net = False, True
 
     def __init__(self, rig, top):
         super().__init__(rig, top)
@@ -777,6 +800,6 @@ class WalwriterRewrite(Walwriter):
 SCENES = {s.name: s for s in [*map(walwriter_scene, ("never", "seal", "interval", "always")), WalwriterFresh, Receiver, ReceiverMany, ReceiverSeal, ReceiverParked,
                               WalwriterSlow,
                               WalwriterSlowBlock, WalwriterTaken, WalwriterBad, Diskguard, Peerd, PeerdSend, PeerdLost,
-                              PeerdRefused, PeerdDiverted, PeerdMixed, Requeue, Remove, Uploader, UploaderFrozen, UploaderAdx, UploaderQueuedAdx,
+                              PeerdRefused, PeerdDiverted, PeerdMixed, Requeue, Remove, Uploader, UploaderFrozen, UploaderTight, UploaderAdx, UploaderQueuedAdx,
                               UploaderBlocks, UploaderConfirmed, UploaderWide,
                               UploaderRefused, UploaderPartRefused, WalwriterRewrite]}
