@@ -24,9 +24,7 @@ static const char *fixed(enum spool_queue queue)
 {
     static const char *const texts[QUEUE_COUNT] = {
         [QUEUE_ACTIVE] = "it is being written; it goes to sealed/ when it is large or old enough",
-        [QUEUE_BATCH] =
-            "uploader sends it to ADX now, or tries again; where the database cannot be reached from "
-            "here, it is given back to be routed",
+        [QUEUE_BATCH] = "uploader sends it to ADX now, or tries again; it gives it back when it is to leave",
         [QUEUE_TRANSFER] = "it is on its way to a peer, or waits to be sent again",
         [QUEUE_INCOMING] = "it is being received",
         [QUEUE_QUARANTINE] =

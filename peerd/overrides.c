@@ -1,5 +1,6 @@
 #include "peerd/overrides.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* A "clear" outlives what it clears, and at least this: a word that we have not heard may be about. */
@@ -49,6 +50,7 @@ static size_t place_of(const struct overrides *overrides, const char *db, bool *
 static int put(struct overrides *overrides, const struct override *word)
 {
     bool is_there;
+    assert(overrides && word);
     size_t at = place_of(overrides, word->db, &is_there);
     if (!is_there) {
         if (overrides->count == OVERRIDES_MAX)

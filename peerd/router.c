@@ -1,5 +1,6 @@
 #include "peerd/router.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +193,7 @@ static struct failover_route look(struct routing_pass *pass, const struct waitin
 static void gather(struct routing_pass *pass, const struct waiting_group *group,
                    const struct view_member *owner, struct route_facts *facts)
 {
+    assert(owner); /* there is always one: in the worst case it is us */
     const struct waiting_segment *oldest = &pass->db->queue.segments[group->first];
     *facts = (struct route_facts){
         .is_own = owner->is_self, .is_settled = pass->view->is_settled, .is_alone = pass->view->count == 1};

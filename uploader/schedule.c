@@ -144,6 +144,25 @@ static struct batch *claim(struct uploader *u, struct database *d, struct waitin
     return NULL;
 }
 
+/* While old data is drained, new data has its share of the batches: neither starves. */
+static struct batch *claim_new(struct uploader *u, struct database *d, struct waiting_ruler *ruler)
+{
+    size_t count;
+    struct waiting_group *group =
+        waiting_newest(&d->queue, &u->limits, ruler, UPLOADER_FRESH_MS, wall_now_ms(), &count);
+    if (!group || batches_has(d, group))
+        return NULL;
+    d->new_credit += 100 - u->drain_share;
+    if (d->new_credit < 100)
+        return NULL;
+    d->new_credit -= 100;
+    struct waiting_group tail = *group; /* its end, as a group of its own */
+    tail.first += group->count - (uint32_t)count;
+    tail.count = (uint32_t)count;
+    group->count -= (uint32_t)count;
+    return claim(u, d, &tail, count);
+}
+
 static struct batch *claim_next(struct uploader *u, struct database *d)
 {
     struct spool_place place = spool_place(u->context.queue, d->target.folder);
@@ -156,6 +175,7 @@ static struct batch *claim_next(struct uploader *u, struct database *d)
     ruler.dir = spool_place_open(&u->daemon->spool, &place, false);
     if (ruler.dir < 0)
         return NULL;
+    batch = claim_new(u, d, &ruler);
     while (!batch && (group = waiting_next_due(&d->queue, &u->limits, &ruler, &count))) {
         if (batches_has(d, group))
             d->queue.due_next++;

@@ -132,6 +132,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
     u->is_once = conf_flag(conf, CONF_ONCE);
     u->uploads = (unsigned)conf_number(conf, CONF_UPLOADS);
     u->uploads_per_database = (unsigned)conf_number(conf, CONF_UPLOADS_PER_DATABASE);
+    u->drain_share = (unsigned)conf_number(conf, CONF_DRAIN_SHARE);
     u->scan_interval_ms = conf_number(conf, CONF_SCAN_INTERVAL);
     u->backoff = (struct backoff){.min_ms = conf_number(conf, CONF_RETRY_MIN),
                                   .max_ms = conf_number(conf, CONF_RETRY_MAX)};

@@ -25,6 +25,7 @@ enum {
     UPLOADER_MEASURE_BUDGET = 1024, /* segments measured in one step */
     UPLOADER_AGES_MS = 60000,       /* how often data over --max-age is spoken of */
     UPLOADER_CONFIRM_MS = 30000,    /* at the longest, between two looks at what ADX failed on */
+    UPLOADER_FRESH_MS = 120000,     /* data is new for so long: see --drain-share */
     UPLOADER_SCAN_SHARE = 10,       /* scanning takes at most a tenth of the main thread */
 };
 
@@ -74,6 +75,7 @@ struct database {
     struct outcome last_error;
     int64_t last_error_ms, last_success_ms; /* wall; 0: never */
     bool is_paused, is_given_up;
+    unsigned new_credit;       /* percent of a batch that new data has coming while old data is drained */
     struct mono leaving_until; /* peerd moves what there is of it to another instance: nothing new is begun */
 };
 
@@ -97,7 +99,8 @@ struct uploader {
     struct backoff backoff;
     struct breaker_options breaker;
     unsigned uploads, uploads_per_database, in_flight;
-    size_t turn; /* database that is looked at first */
+    unsigned drain_share; /* percent */
+    size_t turn;          /* database that is looked at first */
     int64_t scan_interval_ms, confirm_after_ms, confirm_every_ms;
     int64_t max_age_ms;
     struct mono scan_due, unknown_due, ages_due;

@@ -96,8 +96,8 @@ int lease_open(struct lease **out, const struct spool *spool, const char *db, bo
     return 0;
 }
 
-/* Spent is only what was there: a diskguard that has not read the spool yet, or finds the disk unwritable, does
- * not say so. */
+/* Spent is only what was there: a diskguard that has not read the spool yet, or finds the disk unwritable,
+ * does not say so. */
 static int refusal_code(const json_t *reply)
 {
     const char *reason = message_text(reply, "reason", "");

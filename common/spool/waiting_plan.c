@@ -127,3 +127,62 @@ struct waiting_group *waiting_next_due(struct waiting *waiting, const struct bat
     }
     return NULL;
 }
+
+/* --- new data beside old --------------------------------------------------------------------------- */
+
+static int64_t age_of(uint64_t id, int64_t wall_ms)
+{
+    struct flake flake;
+    flake_decompose(id, &flake);
+    return wall_ms - (int64_t)flake.unix_ms;
+}
+
+/* How many of the group's last segments are fresh and make a batch together. */
+static size_t choose_tail(struct waiting *waiting, const struct waiting_group *group,
+                          const struct batch_limits *limits, const struct waiting_ruler *ruler,
+                          int64_t fresh_ms, int64_t wall_ms)
+{
+    uint64_t raw_bytes = 0, blocks = 0;
+    size_t count = 0;
+    while (count < group->count && count < limits->files && raw_bytes < limits->raw_bytes) {
+        size_t index = group->count - 1 - count;
+        const struct waiting_segment *segment = &waiting->segments[group->first + index];
+        if (age_of(segment->id, wall_ms) >= fresh_ms)
+            break;
+        if (!segment->is_measured)
+            measure(waiting, group, index, ruler);
+        if (count > 0 && blocks + segment->blocks > limits->blocks)
+            break;
+        raw_bytes += segment->raw_bytes;
+        blocks += segment->blocks;
+        count++;
+    }
+    if (count == 0 || raw_bytes >= limits->raw_bytes || count >= limits->files)
+        return count;
+    return age_of(waiting->segments[group->first + group->count - count].id, wall_ms) >= limits->age_ms
+               ? count
+               : 0;
+}
+
+struct waiting_group *waiting_newest(struct waiting *waiting, const struct batch_limits *limits,
+                                     struct waiting_ruler *ruler, int64_t fresh_ms, int64_t wall_ms,
+                                     size_t *count)
+{
+    struct waiting_group *newest = NULL;
+    uint64_t newest_id = 0;
+    if (waiting->due_next >= waiting->due_count)
+        return NULL;
+    const struct waiting_group *oldest = &waiting->groups[waiting->due[waiting->due_next]];
+    if (oldest->count == 0 || age_of(waiting->segments[oldest->first].id, wall_ms) < fresh_ms)
+        return NULL;
+    for (size_t i = 0; i < waiting->group_count; i++) {
+        struct waiting_group *group = &waiting->groups[i];
+        uint64_t id = group->count > 0 ? waiting->segments[group->first + group->count - 1].id : 0;
+        if (id > newest_id) {
+            newest_id = id;
+            newest = group;
+        }
+    }
+    *count = newest ? choose_tail(waiting, newest, limits, ruler, fresh_ms, wall_ms) : 0;
+    return *count > 0 ? newest : NULL;
+}

@@ -42,4 +42,11 @@ bool waiting_find_due(struct waiting *waiting, const struct batch_limits *limits
 struct waiting_group *waiting_next_due(struct waiting *waiting, const struct batch_limits *limits,
                                        struct waiting_ruler *ruler, size_t *count);
 
+/* While old data is drained, new data must not wait behind all of it: if the oldest that is due is older than
+ * fresh_ms, the group of the newest segment, and in *count how many of its last segments, all of them younger
+ * than that, make a batch now. NULL: nothing is that old, or nothing new is due. */
+struct waiting_group *waiting_newest(struct waiting *waiting, const struct batch_limits *limits,
+                                     struct waiting_ruler *ruler, int64_t fresh_ms, int64_t wall_ms,
+                                     size_t *count);
+
 #endif

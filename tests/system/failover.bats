@@ -179,3 +179,24 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     [ "$(given_up B dropped)" -eq 0 ]
     wait_until 60 audits
 }
+
+@test "peerd dies while it takes segments back from upload/: each goes on from where it is" {
+    AT=$(who_buffers B)
+    for n in "${NAMES[@]}"; do [ "$n" = "$AT" ] || break; done
+    ring_up
+    stop "peerd-$n"
+    kill_db B
+    for t in T1 T2 T3 T4; do write "$n" B "$t" 1 50; done
+    mkdir -p "$T/$n/upload/B"
+    mv "$T/$n"/sealed/B/* "$T/$n/upload/B/"
+    SPILLWAY_CRASH_AT=reclaim:after-move#2 peerd_of "$n"
+    code=0
+    wait_for "peerd-$n" 60 || code=$?
+    [ "$code" -eq 137 ]
+    peerd_of "$n"
+    away() { [ "$(held "$n" B)" -eq 0 ]; }
+    wait_until 60 away
+    heal_db B
+    wait_until 120 has_all B
+    wait_until 30 audits
+}

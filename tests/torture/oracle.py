@@ -280,6 +280,8 @@ def crash_points(repo):
     for path, name in files(repo):
         part = os.path.relpath(path, repo)
         if name.endswith(".c") and part.split(os.sep)[0] in ("common", "walwriter", "uploader", "peerd", "diskguard"):
-            for call in re.findall(r"crash_point\(([^;]*?)\)\s*;", read(path).decode(), re.S):
+            text = read(path).decode()
+            calls = re.findall(r"crash_point\(([^;]*?)\)\s*;", text, re.S) + re.findall(r"\.crash_[a-z]+ = (\"[^\"]+\")", text)
+            for call in calls:
                 found.update((point, part) for point in re.findall(r'"([^"]+)"', call))
     return found

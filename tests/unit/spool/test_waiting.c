@@ -1,7 +1,7 @@
 /* The list of what waits is what is in the directory, whatever comes and goes between scans. */
 #include "tests/unit/spool/fixture.h"
 
-#include "common/spool/waiting.h"
+#include "common/spool/waiting_plan.h"
 
 enum { TABLES = 5, IDS = 40 };
 
@@ -73,9 +73,72 @@ static void a_scan_sees_what_came_and_what_went(void **state)
     waiting_fini(&waiting);
 }
 
+/* A segment of table T<table> that was begun so long ago. */
+static void put(struct fixture *f, unsigned table, int64_t ago_ms)
+{
+    static uint64_t sequence;
+    char file[NAME_FILE_MAX_BYTES + 1];
+    const int64_t epoch_ms = INT64_C(1388534400000);
+    struct segment_name name = {.id = ((uint64_t)(wall_now_ms() - ago_ms - epoch_ms) << 23) + sequence++,
+                                .format = SEGMENT_CSV};
+    struct spool_place place = spool_place(QUEUE_SEALED, "D");
+    int dir = spool_place_open(&f->spool, &place, true);
+    snprintf(name.table, sizeof name.table, "T%u", table);
+    assert_int_equal(segment_name_build(&name, file), NAME_OK);
+    close(openat(dir, file, O_CREAT | O_WRONLY, 0600));
+    close(dir);
+}
+
+static const char *newest(struct fixture *f, struct waiting *waiting, const struct batch_limits *limits,
+                          size_t *count)
+{
+    struct spool_place place = spool_place(QUEUE_SEALED, "D");
+    struct waiting_ruler ruler = {
+        .walk = malloc(sizeof *ruler.walk), .dir = spool_place_open(&f->spool, &place, true), .budget = 1000};
+    *count = 0;
+    assert_int_equal(waiting_scan(waiting, &f->spool, QUEUE_SEALED, "D", true), 0);
+    assert_true(waiting_find_due(waiting, limits, &ruler));
+    const struct waiting_group *group = waiting_newest(waiting, limits, &ruler, 120000, wall_now_ms(), count);
+    close(ruler.dir);
+    free(ruler.walk);
+    return group ? group->table : "";
+}
+
+static void new_data_need_not_wait_behind_all_that_is_old(void **state)
+{
+    enum { HOUR = 3600000 };
+    struct fixture *f = *state;
+    struct batch_limits limits = {.raw_bytes = 1 << 20, .blocks = 1000, .files = 100, .age_ms = 500};
+    struct waiting waiting;
+    size_t count;
+    waiting_init(&waiting);
+    put(f, 0, 3000);
+    put(f, 1, 2000);
+    assert_string_equal(newest(f, &waiting, &limits, &count), ""); /* nothing is old: by age, as always */
+    for (int i = 0; i < 5; i++) {
+        put(f, 0, HOUR + i);
+        put(f, 2, 2 * HOUR + i);
+    }
+    assert_string_equal(newest(f, &waiting, &limits, &count), "T1");
+    assert_int_equal(count, 1);
+    put(f, 0, 1000);
+    assert_string_equal(newest(f, &waiting, &limits, &count), "T0");
+    assert_int_equal(count, 2); /* of seven: those that are new */
+    limits.files = 1;
+    assert_string_equal(newest(f, &waiting, &limits, &count), "T0");
+    assert_int_equal(count, 1);
+    limits.files = 100;
+    limits.age_ms = 60000; /* they have not waited long enough to be a batch */
+    assert_string_equal(newest(f, &waiting, &limits, &count), "");
+    waiting_fini(&waiting);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(a_scan_sees_what_came_and_what_went,
-                                                                       fixture_setup, fixture_teardown)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_scan_sees_what_came_and_what_went, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(new_data_need_not_wait_behind_all_that_is_old, fixture_setup,
+                                        fixture_teardown),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
