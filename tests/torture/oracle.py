@@ -180,7 +180,7 @@ class Judge:
                 self.problems.append(f"{place}: rows of {writer} out of order at {seq}")
             last[writer] = seq
 
-    def take_spool(self, spool):
+    def take_spool(self, spool, ordered=True):
         for queue in QUEUES:
             for path, name in files(os.path.join(spool, queue)):
                 place = os.path.relpath(path, spool)
@@ -192,7 +192,7 @@ class Judge:
                         data = data[: landed_bytes(data)]
                     text, damaged = segment_text(data, self.problems, place)
                     self.damaged += damaged
-                    self.take(text, place, ordered=True)
+                    self.take(text, place, ordered=ordered)
         for path, name in files(os.path.join(spool, "quarantine")):
             place = os.path.relpath(path, spool)
             if name.startswith("."):
@@ -212,7 +212,7 @@ class Judge:
                 if name.startswith("."):
                     self.litter.append(f"{folder}/{name}")
 
-    def take_dir(self, target):
+    def take_dir(self, target, ordered=True):
         for path, name in files(target):
             if name.startswith("."):
                 self.litter.append("target:" + name)
@@ -225,7 +225,7 @@ class Judge:
                 continue
             if not stream.eof or stream.unused_data:
                 self.problems.append(f"target {name}: not exactly one gzip member")
-            self.take(text, "target:" + name)
+            self.take(text, "target:" + name, ordered=ordered)
 
     # --- judging ---
 
