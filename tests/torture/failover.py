@@ -165,6 +165,8 @@ class Storm(storm.Storm):
             self.deaths += 1
 
     def blow(self, seconds):
+        if seconds < 10:  # too little time to fill more
+            self.share = "300K"
         for program in PROGRAMS:
             for name in NAMES:
                 self.start(f"{program}-{name}")
@@ -216,6 +218,10 @@ class Storm(storm.Storm):
             code = self.daemons[program].stop()
             if code != 0:
                 raise Failure(f"{program} exits {code} after SIGTERM\n" + self.daemons[program].tail())
+        for name in NAMES:  # the product's own account of it
+            audit = storm.must("spillway", "--spool", self.spool_of(name), "audit", codes=(0, 1))
+            if audit.code:
+                raise Failure(f"spillway audit at {name}:\n{audit.out.decode()}{audit.tail()}")
 
     def given_up(self):
         """What the ledgers say: {(db, table, fate): rows}."""
