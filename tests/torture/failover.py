@@ -37,24 +37,31 @@ class Feeder(storm.Feeder):
 
 
 class Directories:
-    """Databases that are directories. One is dead while a file is in its place."""
+    """Databases that are directories. Each instance reaches them by a link of its own; where a file is in its place, it does not."""
 
     def __init__(self, top):
-        self.top = os.path.join(top, "out")
+        self.top, self.links = os.path.join(top, "out"), os.path.join(top, "links")
         for db in DATABASES:
             os.makedirs(os.path.join(self.top, db))
+            for name in NAMES:
+                os.makedirs(os.path.join(self.links, name), exist_ok=True)
+                self.heal(db, name)
 
-    def url(self, db):
-        return "dir:" + os.path.join(self.top, db)
+    def link(self, db, name):
+        return os.path.join(self.links, name, db)
 
-    def kill(self, db):
-        os.rename(os.path.join(self.top, db), os.path.join(self.top, db + ".away"))
-        with open(os.path.join(self.top, db), "wb"):
-            pass
+    def url(self, db, name):
+        return "dir:" + self.link(db, name)
 
-    def heal(self, db):
-        os.unlink(os.path.join(self.top, db))
-        os.rename(os.path.join(self.top, db + ".away"), os.path.join(self.top, db))
+    def replace(self, db, name, make):
+        make(self.link(db, name) + ".new")
+        os.rename(self.link(db, name) + ".new", self.link(db, name))
+
+    def kill(self, db, name):
+        self.replace(db, name, lambda path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)))
+
+    def heal(self, db, name):
+        self.replace(db, name, lambda path: os.symlink(os.path.join(self.top, db), path))
 
     def give(self, judge):
         judge.take_dir(self.top, ordered=False)
@@ -64,19 +71,23 @@ class Directories:
 
 
 class Clusters:
-    """Databases in ADX stand-ins, one each, which are killed."""
+    """Databases in ADX stand-ins, one each, which are killed, for all instances alike: `name` is not looked at."""
 
     def __init__(self, top):
         self.clusters = {db: Cluster(top, db) for db in DATABASES}
 
-    def url(self, db):
+    def url(self, db, name):
+        del name
         return self.clusters[db].url
 
-    def kill(self, db):
+    def kill(self, db, name):
+        del name
         self.clusters[db].stop(signal.SIGKILL)
 
-    def heal(self, db):
-        self.clusters[db].start()
+    def heal(self, db, name):
+        del name
+        if not self.clusters[db].is_up():
+            self.clusters[db].start()
 
     def give(self, judge):
         for db, cluster in self.clusters.items():
@@ -102,6 +113,7 @@ class Storm(storm.Storm):
         self.expected, self.kills, self.written, self.repeatable = {}, {}, 0, set()
         self.daemons, self.starts = {}, 0
         self.policy = POLICIES[seed % len(POLICIES)]
+        self.for_all = 1 if target == "adx" else self.random.choice((0, 0.7, 0.7, 1))  # how often one that dies does so for all instances
         self.share = self.random.choice(("300K", "1M", "4M"))
         self.dead, self.mortal, self.deaths = set(), set(), 0
         self.dropped = self.archived = 0
@@ -122,7 +134,7 @@ class Storm(storm.Storm):
             "uploader": ("--name", name, "--scan-interval", "50ms", "--batch-age", "200ms", "--batch-bytes", "256K", "--retry-min", "10ms",
                          "--retry-max", "200ms", "--breaker-failures", "2", "--breaker-time", "100ms", "--probe-interval", "200ms",
                          "--idle-probe", "300ms", "--recovery-hold", "300ms",
-                         *(flag for db in DATABASES for flag in ("--database", f"{db}={self.target_of.url(db)}"))),
+                         *(flag for db in DATABASES for flag in ("--database", f"{db}={self.target_of.url(db, name)}"))),
         }[what]
         self.daemons[program] = Daemon(os.path.join(self.top, f"{program}.log"), what, "--spool", self.spool_of(name), *arguments)
         self.starts += 1
@@ -149,24 +161,30 @@ class Storm(storm.Storm):
         self.count(program.split("-", maxsplit=1)[0])
         self.in_flight()
         if self.random.random() < 0.3:
-            time.sleep(self.random.uniform(0, 1.5))
+            time.sleep(self.random.uniform(0, 2.5))  # longer than --peer-hold, at times: its peers find it away
         self.start(program)
 
     def turn(self, db):
-        """It dies, or comes back."""
+        """It dies, or comes back: for all, or sometimes for some of the instances alone, one after the other."""
         if db in self.dead:
-            self.target_of.heal(db)
+            for name in self.random.sample(NAMES, len(NAMES)):
+                self.target_of.heal(db, name)
             self.dead.remove(db)
-        else:
-            self.target_of.kill(db)
+            return
+        is_for_all = self.random.random() < self.for_all
+        for name in NAMES if is_for_all else self.random.sample(NAMES, self.random.choice((1, 2))):
+            self.target_of.kill(db, name)
             self.in_flight()
-            self.dead.add(db)
+            if self.random.random() < 0.2:
+                time.sleep(self.random.uniform(0, 1))
+        self.dead.add(db)
+        self.deaths += 1
+        if is_for_all:
             self.mortal.add(db)
-            self.deaths += 1
 
     def blow(self, seconds):
-        if seconds < 10:  # too little time to fill more
-            self.share = "300K"
+        if seconds < 10:  # too little time to fill more, and for more than one death
+            self.share, self.for_all = "300K", 1
         for program in PROGRAMS:
             for name in NAMES:
                 self.start(f"{program}-{name}")
@@ -174,7 +192,7 @@ class Storm(storm.Storm):
         for feeder in feeders:
             feeder.start()
         until, next_turn = time.monotonic() + seconds, time.monotonic() + self.random.uniform(0.5, 1)
-        # Often one and the same, sometimes both: a failover needs a while to be seen by all.
+        # Often one and the same, sometimes both; a failover needs a while to be seen by all.
         favourite = self.random.choice(DATABASES)
         while time.monotonic() < until:
             time.sleep(self.random.uniform(0.05, 0.8))
@@ -261,7 +279,7 @@ class Storm(storm.Storm):
             judge.problems.append(f"rows of {writer}, which was never fed")
         for db, writer, fate in given_up:
             if writer not in self.expected or db not in self.mortal:
-                judge.problems.append(f"a ledger has rows {fate} of {db}/{writer}: " + ("the database never died" if writer in self.expected else "no such table"))
+                judge.problems.append(f"a ledger has rows {fate} of {db}/{writer}: " + ("some instance always reached the database" if writer in self.expected else "no such table"))
         for writer, want in self.expected.items():
             db = DATABASES[int(writer[1:].split("e")[0]) % 2]
             times, dropped = judge.found.get(writer, {}), given_up[db, writer, "dropped"]
@@ -284,7 +302,7 @@ class Storm(storm.Storm):
                 judge.problems.append(f"{db}/{writer}: {len(wrong)} rows more than once, first {min(wrong)} in {judge.where[(writer, min(wrong))]}")
 
     def remark(self):
-        return f"; {self.policy}, failover-share {self.share}: databases died {self.deaths} times, {self.dropped} rows dropped, {self.archived} archived"
+        return f"; {self.policy}, failover-share {self.share}: databases died {self.deaths} times ({self.for_all:.0%} for all), {self.dropped} rows dropped, {self.archived} archived"
 
     def end(self):
         self.target_of.stop()
