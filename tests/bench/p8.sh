@@ -27,7 +27,7 @@ TABLES = 12  # of each database: many small uploads, so that a window of the clo
 PATIENCE = 300
 SETTINGS = {
     "max-disk-usage": "1G", "min-free": "0", "breaker-failures": "3", "breaker-time": "1s", "probe-interval": "1s", "idle-probe": "1s",
-    "recovery-hold": "1s", "peer-poll": "500ms", "peer-hold": "10s", "segment-age": "500ms", "flush-interval": "200ms", "batch-age": "500ms",
+    "recovery-hold": "1s", "peer-poll": "500ms", "peer-hold": "30s", "segment-age": "500ms", "flush-interval": "200ms", "batch-age": "500ms",
     "transfer-linger": "200ms", "retry-min": "100ms", "retry-max": "1s", "peer-unhealthy": "2s", "scan-interval": "200ms",
 }
 
@@ -55,12 +55,12 @@ def run(trio):
     time.sleep(2)  # tables are made
     for _ in range(ROUNDS):
         alive = measured(EACH)
-        trio.clusters["B"].stop()
+        trio.clusters["B"].cut()
         fell = now()
         wait_until("all instances find B dead", lambda: trio.all_say("B", True), PATIENCE)
         fallen = now()
         dead = measured(EACH)
-        trio.clusters["B"].start()
+        trio.clusters["B"].mend()
         rose = now()
         wait_until("all instances find B alive", lambda: trio.all_say("B", False), PATIENCE)
         most = 3 * 2 * RATES["B"]  # what is on its way at any time

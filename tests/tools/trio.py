@@ -15,7 +15,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from datetime import datetime
 
@@ -50,10 +49,13 @@ def percentile(values, share):
 
 
 class Cluster:
-    """An ADX stand-in with one database. It comes back on the port that it had."""
+    """An ADX stand-in with one database. It comes back on the port that it had.
+
+    stop() kills it, in the middle of what it does: rows whose answer is lost may be sent again, for streaming ingestion has no key by which
+    ADX would know them. cut() lets it end what it has begun and answers nobody from then on."""
 
     def __init__(self, top, db):
-        self.db, self.child, self.port = db, None, 0
+        self.db, self.child, self.port, self.is_cut = db, None, 0, False
         self.data, self.log = os.path.join(top, f"adx-{db}"), os.path.join(top, f"adx-{db}.log")
         self.port_file = os.path.join(top, f"adx-{db}.port")
         self.start()
@@ -82,16 +84,24 @@ class Cluster:
             self.child.wait()
             self.child = None
 
-    def get(self, path):
-        with urllib.request.urlopen(f"{self.url}/_sim/{path}", timeout=120) as answer:
+    def cut(self):
+        self.get("fault", "POST", json.dumps({"mode": "drop-before", "match": "all", "count": 0}).encode())
+        self.is_cut = True
+
+    def mend(self):
+        self.get("fault", "DELETE")
+        self.is_cut = False
+
+    def get(self, path, method="GET", body=None):
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/_sim/{path}", body, method=method), timeout=120) as answer:
             return answer.read()
 
     def tables(self):
         return {t["table"]: t["rows"] for t in json.loads(self.get("tables"))["tables"]}
 
     def rows(self):
-        """How many it has; None while it is down."""
-        return sum(self.tables().values()) if self.child else None
+        """How many it has; None while it answers nobody."""
+        return None if self.is_cut or not self.child else sum(self.tables().values())
 
     def arrivals(self):
         """(id, microseconds when sent, microseconds when ingested) of each row."""
