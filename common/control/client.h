@@ -23,8 +23,8 @@ NODISCARD int ctl_client_ask(struct ctl_client *client, const json_t *request, i
 /* Is there a connection at this moment? */
 bool ctl_client_is_connected(const struct ctl_client *client);
 
-/* For who asks nothing while there is none, but waits for one: makes the line anew when it has brought nothing for
- * seconds. Cheap, to be called now and then. */
+/* For who asks nothing while there is none, but waits for one: makes the line anew when it has brought
+ * nothing for seconds. Cheap, to be called now and then. */
 void ctl_client_tend(struct ctl_client *client);
 
 /* Ask once. -ENOENT when the program does not run. */
