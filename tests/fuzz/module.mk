@@ -12,7 +12,7 @@ fuzz_message_src := $(fuzz_base) $(fuzz_segment_src) common/control/message.c co
 fuzz_transfer_src := $(fuzz_base) $(fuzz_segment_src) common/http/target.c peerd/transfer_target.c peerd/transfer_body.c
 fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/plan.c
 
-fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/peer_state.c peerd/peer_state_json.c
+fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/peer_state.c peerd/peer_state_json.c peerd/overrides.c
 fuzz_adx_src     := $(fuzz_base) $(fuzz_segment_src) $(addprefix uploader/,resource_set.c target.c trust.c failures.c classify.c classify_storage.c \
                     outcome.c base64.c kql.c token_parse.c)
 fuzz_dns_src     := peerd/dns_answer.c

@@ -172,6 +172,7 @@ crash_at() {
     refused() { grep -q blob-not-put "$T/uploader.log"; }
     wait_until 20 refused
     sim_set sas-seconds=3600
+    wait_until 60 has_rows A 20 # they may have been asked for again just before, which is done once a minute
     is_there A 20
     stop uploader
 }
