@@ -176,9 +176,10 @@ class Instance:
         return not self.ask("ls", check=False)
 
     def refused(self, db):
-        """Transfers that were answered 429, of this database."""
+        """Transfers of this database that were answered 429 because databases in failover have had their share. (One that found no room for
+        another reason, such as a diskguard that is not answering at the moment, is uploaded by its sender.)"""
         with open(os.path.join(self.logs, "peerd.log"), encoding="utf-8", errors="replace") as log:
-            return sum("transfer-refused" in line and f" db={db} " in line and " status=429 " in line for line in log)
+            return sum("transfer-refused" in line and f" db={db} " in line and " status=429 " in line and " code=failover " in line for line in log)
 
     def ledger(self, db):
         """{fate: rows} of its drop ledger."""
