@@ -40,6 +40,8 @@ static bool is_dots(const char *name)
 static int fill(struct listing *listing)
 {
     ssize_t n = getdents64(listing->fd, listing->buffer, BUFFER_BYTES);
+    if (n < 0 && errno == ENOENT) /* removed since it was opened: it was empty by then */
+        n = 0;
     if (n < 0)
         return -errno;
     listing->at = listing->ahead = listing->ahead_count = 0;
