@@ -2,9 +2,9 @@
 #include "peerd/receiving.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 
 #include "common/base/log.h"
+#include "common/http/files.h"
 #include "common/spool/place.h"
 #include "peerd/peerd.h"
 #include "peerd/transfer.h"
@@ -12,8 +12,7 @@
 enum {
     CONNECTION_BYTES = 64 << 10, /* fewer calls for a large body; more would cost each small one too much */
     DRAIN_STEP_MS = 20,
-    BODIES_MS = 5000,  /* draining: bodies still being sent are waited for so long */
-    OTHER_FILES = 512, /* descriptors that are neither connections nor segments */
+    BODIES_MS = 5000, /* draining: bodies still being sent are waited for so long */
     PIECE_MAX = 1 << 20,
     PIECE_MIN = 64 << 10,
     SEGMENT_SHARE = 4, /* a body of more than one in so many of a segment has a file of its own */
@@ -42,27 +41,6 @@ static void read_settings(struct receive_settings *settings, const struct conf *
     settings->databases = conf_list(conf, CONF_DB, &settings->database_count);
 }
 
-/* As many descriptors as we may have; when they are too few, fewer segments are held open. */
-static int raise_limits(struct receive_settings *settings, struct err *err)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_errno(err, -errno, "RLIMIT_NOFILE");
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_errno(err, -errno, "RLIMIT_NOFILE");
-    rlim_t others = OTHER_FILES + settings->http.connections_max;
-    if (limit.rlim_cur < others + 64)
-        return err_set(err, -EINVAL,
-                       "max-connections %zu: the limit of open files (ulimit -n) is %llu: raise it, or allow "
-                       "fewer connections",
-                       settings->http.connections_max, (unsigned long long)limit.rlim_cur);
-    if (limit.rlim_cur - others < settings->landing.open_max)
-        settings->landing.open_max = limit.rlim_cur - others;
-    return 0;
-}
-
 int receiving_check(const struct conf *conf, struct err *err)
 {
     struct http_settings settings;
@@ -83,7 +61,7 @@ static int set_up(struct receiving *receiving, struct peerd *peerd, struct err *
     int rc = http_settings_init(&settings->http, peerd->daemon->conf, CONF_LISTEN, err);
     settings->http.connection_bytes = CONNECTION_BYTES;
     if (rc == 0)
-        rc = raise_limits(settings, err);
+        rc = http_raise_file_limit(settings->http.connections_max, &settings->landing.open_max, err);
     if (rc == 0)
         rc = http_server_init(&receiving->server, &settings->http, err);
     if (rc == 0)

@@ -1,17 +1,16 @@
 #include "walwriter/receiver.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
 #include "common/control/message.h"
+#include "common/http/files.h"
 #include "walwriter/request.h"
 
 enum {
     DRAIN_STEP_MS = 20,
-    BODIES_MS = 5000,  /* draining: bodies still being sent are waited for so long */
-    OTHER_FILES = 512, /* descriptors that are neither connections nor segments */
+    BODIES_MS = 5000, /* draining: bodies still being sent are waited for so long */
 };
 
 struct receiver {
@@ -31,31 +30,6 @@ int receiver_check(const struct conf *conf, struct err *err)
     return receive_settings_init(&settings, conf, err);
 }
 
-/* As many descriptors as we may have; when they are too few for what was asked, fewer segments are held open.
- */
-static int raise_limits(struct receive_settings *settings, struct err *err)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_errno(err, -errno, "RLIMIT_NOFILE");
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_errno(err, -errno, "RLIMIT_NOFILE");
-    rlim_t others = OTHER_FILES + settings->http.connections_max;
-    if (limit.rlim_cur < others + 64)
-        return err_set(
-            err, -EINVAL,
-            "max-connections %zu: the limit of open files (ulimit -n) is %llu: raise it, or allow fewer connections",
-            settings->http.connections_max, (unsigned long long)limit.rlim_cur);
-    if (limit.rlim_cur - others < settings->open_max) {
-        log_info("fewer-open-files", log_u("max_open_files", settings->open_max),
-                 log_u("held_open", limit.rlim_cur - others), log_u("ulimit", limit.rlim_cur));
-        settings->open_max = limit.rlim_cur - others;
-    }
-    return 0;
-}
-
 static void wake(void *arg)
 {
     struct receiver *receiver = arg;
@@ -68,7 +42,7 @@ static int set_up(struct receiver *receiver, struct err *err)
     struct receive_settings *settings = &reception->settings;
     int rc = receive_settings_init(settings, receiver->daemon->conf, err);
     if (rc == 0)
-        rc = raise_limits(settings, err);
+        rc = http_raise_file_limit(settings->http.connections_max, &settings->open_max, err);
     if (rc)
         return rc;
     settings->instance = receiver->daemon->instance;

@@ -52,7 +52,7 @@ def run(trio):
     """The windows: [(both alive, B dead, B found dead to B buffered nowhere)]."""
     rounds = []
     trio.feed(RATES, PADS, TABLES)
-    time.sleep(2)  # tables are made
+    wait_until("tables are made", lambda: all(trio.clusters[db].rows() > 0 for db in DATABASES), PATIENCE)
     for _ in range(ROUNDS):
         alive = measured(EACH)
         trio.clusters["B"].cut()
