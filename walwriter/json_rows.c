@@ -189,7 +189,8 @@ static bool open_container(struct cursor *c, bool is_array)
     if (c->depth == JSON_ROW_DEPTH_MAX)
         return fail(c, "nested too deeply");
     uint8_t bit = (uint8_t)(1u << c->depth % 8), *byte = &c->is_array[c->depth / 8];
-    *byte = (uint8_t)(is_array ? *byte | bit : *byte & ~bit);
+    uint8_t outer = bit == 1 ? 0 : *byte; /* the first of eight: nothing is there yet */
+    *byte = (uint8_t)(is_array ? outer | bit : outer & ~bit);
     c->depth++;
     c->at++;
     return true;

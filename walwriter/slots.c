@@ -152,7 +152,7 @@ static void park_some(struct slots *slots, size_t count)
         some[n++] = slot;
     }
     if (slots->settings->sync != SYNC_NEVER) {
-        struct slot **unsynced = malloc(n * sizeof *unsynced);
+        struct slot **unsynced = malloc(count * sizeof *unsynced);
         for (size_t i = 0; i < n && unsynced; i++)
             if (!writer_is_durable(&some[i]->writer))
                 unsynced[dirty++] = some[i];

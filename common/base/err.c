@@ -8,6 +8,9 @@ static void fill(struct err *err, int code, const char *format, va_list args)
     vsnprintf(err->text, sizeof err->text, format, args);
 }
 
+#undef err_set
+#undef err_errno
+
 int err_set(struct err *err, int code, const char *format, ...)
 {
     if (err) {

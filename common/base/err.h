@@ -23,4 +23,10 @@ int err_set(struct err *err, int code, const char *format, ...) PRINTF(3, 4);
 /* The same, with ": " and the text of errno `-code` added at the end. */
 int err_errno(struct err *err, int code, const char *format, ...) PRINTF(3, 4);
 
+/* A static analyser sees one file at a time; this tells it that what is returned is `code`. */
+#ifdef __clang_analyzer__
+#define err_set(err, code, ...) ((void)err_set(err, code, __VA_ARGS__), (code))
+#define err_errno(err, code, ...) ((void)err_errno(err, code, __VA_ARGS__), (code))
+#endif
+
 #endif

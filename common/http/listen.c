@@ -84,12 +84,13 @@ static bool is_loopback(const struct sockaddr *name)
 {
     if (name->sa_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)(const void *)name)->sin_addr.s_addr) >> 24 == 127;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): getsockname filled it */
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)name)->sin6_addr);
 }
 
 static int describe(struct listener *listener)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t bytes = sizeof name;
     char host[INET6_ADDRSTRLEN + 16], port[8];
     if (getsockname(listener->fd, (struct sockaddr *)&name, &bytes) != 0)

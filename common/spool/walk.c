@@ -104,7 +104,7 @@ int walk_next(struct walk *walk, struct member *member)
 
 int walk_measure(struct walk *scratch, int dir, const char *file, struct walk_sums *sums)
 {
-    struct member member;
+    struct member member = {0};
 
     *sums = (struct walk_sums){0};
     int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -167,8 +167,8 @@ static void serve_login(const struct sim *sim, struct request *request, struct r
 {
     const char *tenant = auth_text(sim->auth, "tenant"), *path = request->path + 1;
     size_t len = strlen(tenant);
-    bool known = strncmp(path, tenant, len) == 0 && path[len] == '/';
     const char *rest = strchr(path, '/');
+    bool known = rest && strncmp(path, tenant, len) == 0 && path[len] == '/';
 
     if (rest && strcmp(rest, "/oauth2/v2.0/token") == 0 && strcmp(request->method, "POST") == 0) {
         if (known)

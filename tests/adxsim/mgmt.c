@@ -196,7 +196,7 @@ int mgmt_run(const struct sim *sim, enum host host, const char *database, const 
                                                 : "a command that the engine knows");
     else if (command->needs_database)
         rc = check_database(&mgmt);
-    if (rc == 0)
+    if (rc == 0 && command)
         rc = command->run(&mgmt);
     if (!command || !command->dm)
         store_unlock(sim->store);

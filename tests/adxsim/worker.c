@@ -134,10 +134,9 @@ static void retry(struct worker *worker, const struct item *item, struct sim_err
 
 /* A fault on order, for "queued". True: the item is done with. */
 static bool fault_before_ingestion(struct worker *worker, const struct item *item, const struct fault *fault,
-                                   struct inbox_result *result)
+                                   struct sim_error *error, struct inbox_result *result)
 {
     struct pollfd stop = {.fd = worker->sim->stop_fd, .events = POLLIN};
-    struct sim_error error;
 
     if (!fault->id)
         return false;
@@ -149,11 +148,11 @@ static bool fault_before_ingestion(struct worker *worker, const struct item *ite
     }
     if (fault->mode != FAULT_STATUS)
         return false;
-    fault_error(fault, &error);
-    if (error.permanent)
-        fail(worker, item, &error, result);
+    fault_error(fault, error);
+    if (error->permanent)
+        fail(worker, item, error, result);
     else
-        retry(worker, item, &error, result);
+        retry(worker, item, error, result);
     return true;
 }
 
@@ -167,7 +166,7 @@ static void process(struct worker *worker, const struct item *item, int64_t batc
     struct fault fault;
 
     fault_take(worker->sim->faults, &subject, &fault);
-    if (fault_before_ingestion(worker, item, &fault, &result))
+    if (fault_before_ingestion(worker, item, &fault, &error, &result))
         return;
     int rc = queued_ingest(worker->sim, worker->client, m, &outcome, &error);
     result.raw_size = outcome.raw_size;

@@ -4,9 +4,10 @@
  *     TORT_ROOT    directories, separated by ':', without symbolic links
  *     TORT_KIND    kinds, separated by ',': open read write sync rename unlink mkdir truncate allocate mmap
  * stat list lock net; or any (all but net) TORT_N       the n-th such call, from 1 TORT_TIMES
- * so many from it on (1) TORT_STICKY  1: and every later one TORT_ACTION  an errno's name; SHORT (half of the bytes); KILL (SIGKILL before the call); TORN
- * (half of the bytes are written, then SIGKILL); CUT0 CUT1 CUT2 (FS_IOC_SHUTDOWN with that flag, then
- * SIGKILL) TORT_REPORT  file to which "n kind path" is appended when it strikes
+ * so many from it on (1) TORT_STICKY  1: and every later one TORT_ACTION  an errno's name; SHORT (half of the
+ * bytes); KILL (SIGKILL before the call); TORN (half of the bytes are written, then SIGKILL); CUT0 CUT1 CUT2
+ * (FS_IOC_SHUTDOWN with that flag, then SIGKILL) TORT_REPORT  file to which "n kind path" is appended when it
+ * strikes
  *
  * Without TORT_ROOT it does nothing. */
 #include <dirent.h>
@@ -83,7 +84,7 @@ __attribute__((constructor)) static void read_environment(void)
     }
 }
 
-#define REAL(name) (__extension__(__typeof__(&name)) real_of(#name))
+#define REAL(name) (__extension__(__typeof__(&(name))) real_of(#name))
 
 static void *real_of(const char *name)
 {
@@ -209,7 +210,7 @@ static bool strikes_at(const char *kind, int dir, const char *name)
 
 static bool strikes_net(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     int saved = errno;
     bool is_tcp = root && is_kind("net") && getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&

@@ -373,11 +373,10 @@ static void dying_anywhere_loses_nothing_and_counts_nothing_twice(void **state)
         {"archive:after-name#2", DROP_ARCHIVED, 3},  {"drop:before-unlink#2", DROP_ARCHIVED, 3},
         {"drop:after-unlink", DROP_ARCHIVED, 3},
     };
-    struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         tear_down(state);
         set_up(state);
-        f = *state;
+        struct fixture *f = *state;
         drops_close(f->drops);
         f->drops = NULL;
         die_at(f, cases[i].point, cases[i].fate, DROPS_ROTATE_BYTES);
@@ -393,11 +392,10 @@ static void dying_anywhere_loses_nothing_and_counts_nothing_twice(void **state)
 static void dying_in_a_rotation_keeps_the_sums(void **state)
 {
     static const char *const points[] = {"journal:after-link", "journal:after-replace"};
-    struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
         tear_down(state);
         set_up(state);
-        f = *state;
+        struct fixture *f = *state;
         drops_close(f->drops);
         f->drops = NULL;
         die_at(f, points[i], DROP_DROPPED, 100);
