@@ -8,6 +8,7 @@ import tempfile
 
 from oracle import Expected
 from power import Disk, shell
+from receiving import AGAIN, Door, cached, send, small
 from rig import Daemon, Failure, must, post, run, wait_until, walwriter_args
 from scenes import copy_spool, template, uploader_args
 
@@ -195,6 +196,47 @@ class Case:
             raise Failure("it does not end well:\n" + receiver.tail())
         return refused
 
+    def open_door(self):
+        """peerd --listen, or None when it cannot start for want of room."""
+        door = Door(os.path.join(self.top, f"peerd.{len(self.daemons)}.log"), self.spool, "--sync", "always", "--segment-bytes",
+                    "16K" if self.what == "bytes" else "4K", *(() if self.guarded else ("--no-guard",)))
+        self.daemons.append(door)
+        if door.is_running():
+            return door
+        if door.child.returncode not in (75, 111):
+            raise Failure(f"exit {door.child.returncode}\n" + door.tail())
+        return None
+
+    def give_body(self, door, body):
+        """One transfer. True when it was taken: by then, or now."""
+        status = send(door.port, body)
+        if status not in (200, 202, *AGAIN):
+            raise Failure(f"transfer {body.id}: status {status}\n" + door.tail())
+        return status not in AGAIN
+
+    def take(self):
+        """peerd --listen: transfers that there is no room for are refused, and taken when there is room again, each once."""
+        must("walwriter", *walwriter_args(self.spool))  # make the spool
+        bodies = cached(self.rig, small, "full", self.count, "T")
+        self.guard()
+        ballast = Ballast(self.disk, self.what, self.left)
+        door, taken = self.open_door(), 0
+        while door and taken < len(bodies) and self.give_body(door, bodies[taken]):
+            taken += 1
+        struck = taken < len(bodies)
+        if door and not door.is_running():
+            raise Failure("it ended:\n" + door.tail())
+        ballast.drop()
+        door = door or self.open_door()
+        if not door:
+            raise Failure("with room it does not start")
+        for body in bodies:  # those that were taken, too: stored once all the same
+            wait_until(f"{body.id} is taken", lambda body=body: self.give_body(door, body))
+        self.expected["full"] = Expected(self.count, self.count, True)
+        if door.stop() != 0:
+            raise Failure("it does not end well:\n" + door.tail())
+        return struck
+
     def upload(self):
         """The uploader on a disk that is full."""
         source, expected = template(self.rig, "upload")
@@ -299,7 +341,7 @@ class Case:
                        for _, _, names in os.walk(os.path.join(self.spool, queue)) for name in names)
 
 
-PROGRAM = {"fail": "walwriter", "block": "walwriter", "receive": "walwriter", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir",
+PROGRAM = {"fail": "walwriter", "block": "walwriter", "receive": "walwriter", "take": "peerd", "upload": "uploader-dir", "adopt": "walwriter", "pipeline": "all, to dir",
            "drain": "peerd, uploader"}
 
 
@@ -331,11 +373,13 @@ def plans(thin=1):
                 yield kind, what, False, "block", left
             for left in range(0, 40, 2 * thin):
                 yield kind, what, False, "receive", left
+                yield kind, what, False, "take", left
             for left in range(0, 10, thin):
                 yield kind, what, False, "drain", left
             for left in range(20, 60, 10 * thin):
                 yield kind, what, True, "fail", left
                 yield kind, what, True, "receive", left
+                yield kind, what, True, "take", left
                 yield kind, what, True, "block", left
             for left in (120, 200)[: 1 if thin > 1 else 2]:
                 yield kind, what, False, "pipeline", left // 2
