@@ -239,7 +239,7 @@ static void of_one_name_one_counts(void **state)
     assert_int_equal(doubles, 2);
     /* the one that counted is silent: the next takes its place, and the name never left */
     const char *counted = see("n2")->connect_to;
-    size_t i = *counted ? (strstr(counted, "fd00") ? 1 : 0) : 2;
+    size_t i = counted && *counted ? (strstr(counted, "fd00") ? 1 : 0) : 2;
     for (int k = 0; k < 7; k++) {
         now.mono_ms += 1000;
         members_failure(&members, &members.list[i], VIEW_SILENT, "x", now);
