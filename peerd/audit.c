@@ -191,8 +191,8 @@ static int visit(void *arg, const struct spool_place *place, int dir, const char
     struct looking *looking = arg;
     if (place->queue == QUEUE_QUARANTINE) {
         struct why why;
-        why_read(dir, file, &why);
-        if (!why.went_on)
+        looking->rc = why_read(dir, file, &why);
+        if (looking->rc == 0 && !why.went_on)
             add_file(looking, place->db, dir, file, AUDIT_QUARANTINE);
     } else if (!spool_queue_is_grouped(place->queue) || !is_counted(looking, place, dir)) {
         add_file(looking, place->db, dir, file, AUDIT_SPOOL);

@@ -167,6 +167,13 @@ static void classify_foreign(const struct http_answer *answer, struct outcome *o
                 answer->body_bytes ? answer->body : "");
 }
 
+void classify_redirect(long status, const char *text, struct outcome *outcome)
+{
+    outcome->status = status;
+    outcome->type[0] = '\0';
+    outcome_set(outcome, VERDICT_DOWN, "redirect", "%s", text);
+}
+
 void classify(const struct http_answer *answer, struct outcome *outcome)
 {
     outcome->status = answer->status;

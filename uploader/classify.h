@@ -33,4 +33,9 @@ void classify(const struct http_answer *answer, struct outcome *outcome);
  *     other 4xx                                  RETRY: what we asked for was wrong */
 void classify_storage(const struct http_answer *answer, struct outcome *outcome);
 
+/* Any 3xx, with what redirect.h says of it: DOWN. Somebody stands between us and the service, or the address
+ * is wrong.
+ */
+void classify_redirect(long status, const char *text, struct outcome *outcome);
+
 #endif

@@ -22,6 +22,10 @@ struct failure {
     bool is_permanent;
 };
 
+/* outcome.code of a question that was not asked, because the one before it was not answered and that is not
+ * long ago. */
+#define FAILURES_NOT_ASKED "asked-already"
+
 struct failures {
     struct failure *list;
     size_t count, capacity;

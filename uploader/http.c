@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "uploader/classify.h"
+#include "uploader/redirect.h"
 #include "uploader/trust.h"
 #include "uploader/uuid.h"
 
@@ -234,7 +235,10 @@ static void read_answer(struct http *http, const struct http_request *request, C
     if (answer.failure && answer.status >= 400 && answer.body_bytes > 0)
         answer.failure = NULL;
     answer.error_code = http->error_code;
-    if (request->service == HTTP_STORAGE)
+    char redirect[REDIRECT_TEXT_BYTES];
+    if (redirect_describe(http->easy, answer.status, redirect))
+        classify_redirect(answer.status, redirect, outcome);
+    else if (request->service == HTTP_STORAGE)
         classify_storage(&answer, outcome);
     else
         classify(&answer, outcome);

@@ -87,7 +87,7 @@ static bool refresh(const struct sending *s, struct failures *failures, struct o
     if (is_recent && posted_ms >= failures->since_ms && posted_ms <= failures->asked_ms)
         return true;
     if (!mono_is_past(failures->not_before)) {
-        outcome_set(outcome, VERDICT_RETRY, "asked-already", "the last question was not answered");
+        outcome_set(outcome, VERDICT_RETRY, FAILURES_NOT_ASKED, "the last question was not answered");
         return false;
     }
     failures_clear(failures);

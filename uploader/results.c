@@ -114,6 +114,8 @@ static void note_posted(struct uploader *u, struct batch *batch, const struct up
                  log_s("batch", batch->place.group), log_u("rows", job->rows),
                  log_n("took_ms", job->took_ms));
     }
+    if (strcmp(job->outcome.code, FAILURES_NOT_ASKED) != 0)
+        d->posted.failures = *job->outcome.code ? d->posted.failures + 1 : 0;
     batch->posted_ms = job->posted_ms;
     batch->rows = job->rows;
     batch->not_before = mono_after(u->confirm_every_ms);

@@ -344,7 +344,8 @@ bool schedule_has_work(const struct uploader *u, const struct database *d)
     for (const struct batch *b = d->batches; b; b = b->next)
         if (!b->is_given_up)
             return true;
-    return d->posted.first || u->is_unsure || d->queue.due_next < d->queue.due_count;
+    return (d->posted.first && d->posted.failures < UPLOADER_ONCE_ATTEMPTS) || u->is_unsure ||
+           d->queue.due_next < d->queue.due_count;
 }
 
 bool schedule_is_drained(const struct uploader *u)

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 
+#include "uploader/redirect.h"
 #include "uploader/trust.h"
 
 static size_t take_answer(char *data, size_t one, size_t bytes, void *arg)
@@ -51,7 +52,7 @@ static void set_up(CURL *easy, const struct token_request *request, struct buf *
 
 int token_http(const struct token_request *request, struct buf *answer, long *status, struct err *err)
 {
-    char words[CURL_ERROR_SIZE] = "";
+    char words[CURL_ERROR_SIZE] = "", redirect[REDIRECT_TEXT_BYTES];
     CURL *easy = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
     struct curl_slist *longer =
@@ -62,9 +63,11 @@ int token_http(const struct token_request *request, struct buf *answer, long *st
     if (rc == 0) {
         set_up(easy, request, answer, headers, words);
         CURLcode code = curl_easy_perform(easy);
-        if (code != CURLE_OK)
-            rc = err_set(err, -EIO, "%s", *words ? words : curl_easy_strerror(code));
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
+        if (redirect_describe(easy, *status, redirect))
+            rc = err_set(err, -EIO, "%s", redirect);
+        else if (code != CURLE_OK)
+            rc = err_set(err, -EIO, "%s", *words ? words : curl_easy_strerror(code));
     }
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);

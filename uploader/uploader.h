@@ -58,7 +58,8 @@ struct database {
     struct posted {
         struct batch *first, *last; /* posted and not confirmed, the one to be asked about next first */
         size_t count;
-        bool is_asking; /* one of them is in flight */
+        bool is_asking;    /* one of them is in flight */
+        unsigned failures; /* questions in a row that were not answered */
     } posted;
     unsigned in_flight;
 

@@ -230,12 +230,14 @@ static int requeue_one(struct requeue *requeue, const struct inventory_entry *en
     int fd = openat(requeue->from, entry->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return refuse(requeue, entry, strerror(errno));
-    why_read(requeue->from, entry->file, &file->why);
-    rc = whole_check(&requeue->whole, fd, &name, entry->folder->db,
-                     file->why.is_refused && requeue->has_force);
+    rc = why_read(requeue->from, entry->file, &file->why);
+    const char *what = rc ? "its .why" : "it";
+    if (rc == 0)
+        rc = whole_check(&requeue->whole, fd, &name, entry->folder->db,
+                         file->why.is_refused && requeue->has_force);
     close(fd);
     if (rc) {
-        snprintf(text, sizeof text, "it cannot be read: %s", strerror(-rc));
+        snprintf(text, sizeof text, "%s cannot be read: %s", what, strerror(-rc));
         return refuse(requeue, entry, text);
     }
     const char *reason = objection(requeue, entry, &file->why, text);

@@ -241,8 +241,7 @@ static int examine(int dir, struct doomed *doomed)
     removal->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
     doomed->bytes = st.st_size;
     doomed->has_rows = segment_read_summary(dir, removal->file, &doomed->found, NULL, NULL) == 0;
-    why_read(dir, removal->file, &removal->why);
-    return 0;
+    return why_read(dir, removal->file, &removal->why);
 }
 
 static int rm_one(struct rm *rm, const struct inventory_entry *entry)

@@ -21,6 +21,7 @@ typedef int cli_command(struct cli *cli);
 cli_command cmd_status, cmd_ls, cmd_cat, cmd_verify, cmd_conf, cmd_metrics, cmd_events;
 cli_command cmd_requeue, cmd_rm, cmd_export;
 cli_command cmd_count;                                                  /* uploader/cmd_count.c */
+cli_command cmd_pause, cmd_resume, cmd_probe;                           /* uploader/cmd_pause.c */
 cli_command cmd_owner, cmd_peers, cmd_failover, cmd_explain, cmd_audit; /* peerd/ */
 
 /* Say why the command cannot go on, on stderr; returns `code`. */

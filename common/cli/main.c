@@ -31,6 +31,10 @@ static const struct conf_about about = {
         "    rm SEGMENTS ...           remove for good, from quarantine, or with --in sealed|upload --yes from there;\n"
         "                              each removal is recorded in state/removed.jsonl before it happens\n"
         "    count DB[/TABLE] ...      the rows that ADX has by now (asks the endpoint of --database)\n"
+        "    pause [DB ...]            send nothing new of these databases (all), until resume or until uploader starts anew;\n"
+        "                              what was begun goes on, what comes in waits in the spool\n"
+        "    resume [DB ...]           send again\n"
+        "    probe [DB ...]            ask a database that is away now, and try now what waits of it\n"
         "    peers                     the members of the ring: who is present, since when, and what troubles them\n"
         "    owner DB TABLE [SCHEMA]   which member owns a table's segments, and why; SCHEMA: its text or its hash\n"
         "    failover                  which databases are in failover, why, where they are held, what would be dropped next\n"
@@ -51,6 +55,7 @@ static const struct conf_about about = {
                 "    spillway verify --deep || echo damaged\n"
                 "    spillway requeue Metrics/Cpu            # once ADX takes such rows again\n"
                 "    spillway rm Metrics/Cpu --older 30d\n"
+                "    spillway pause Metrics; sleep 600; spillway resume Metrics\n"
                 "    spillway failover on Metrics --at n2 --ttl 2h\n"
                 "    spillway export Metrics --to /mnt/backup --newer 1h\n",
 };
@@ -72,6 +77,8 @@ static const struct command commands[] = {
     {"count", cmd_count, NO_SPOOL},    {"owner", cmd_owner, TO_LOOK},
     {"peers", cmd_peers, TO_LOOK},     {"failover", cmd_failover, TO_LOOK},
     {"explain", cmd_explain, TO_LOOK}, {"audit", cmd_audit, TO_LOOK},
+    {"pause", cmd_pause, TO_LOOK},     {"resume", cmd_resume, TO_LOOK},
+    {"probe", cmd_probe, TO_LOOK},
 };
 
 int cli_fail(int code, const char *format, ...)

@@ -18,25 +18,25 @@ static void why_name(const char *file, char name[static WHY_NAME_BYTES])
     snprintf(name, WHY_NAME_BYTES, "%s%s", file, why_suffix);
 }
 
-static json_t *load(int dir, const char *name)
+/* NULL in `*root`: it is not JSON, or larger than a .why is, or it is not there. */
+static int read_json(int dir, const char *name, json_t **root)
 {
     struct buf text;
     buf_init(&text, WHY_BYTES_MAX);
-    json_t *root = file_read(dir, name, &text) == 0 ? json_loadb(text.data, text.len, 0, NULL) : NULL;
+    int rc = file_read(dir, name, &text);
+    *root = rc == 0 ? json_loadb(text.data, text.len, 0, NULL) : NULL;
     buf_fini(&text);
-    return root;
+    return rc == -ENOENT || rc == -ENOSPC ? 0 : rc;
 }
 
-void why_read(int dir, const char *file, struct why *why)
+static json_t *load(int dir, const char *name)
 {
-    char name[WHY_NAME_BYTES];
-    struct stat st;
-    *why = (struct why){0};
-    why_name(file, name);
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    why->inode = st.st_ino;
-    json_t *root = load(dir, name);
+    json_t *root;
+    return read_json(dir, name, &root) == 0 ? root : NULL;
+}
+
+static void take_words(struct why *why, const json_t *root)
+{
     const char *reason = json_string_value(json_object_get(root, "reason"));
     why->went_on =
         json_object_get(root, "salvaged") || json_integer_value(json_object_get(root, "rows_salvaged")) > 0;
@@ -46,7 +46,24 @@ void why_read(int dir, const char *file, struct why *why)
     while (reason && reason[len] && len > 0 && ((unsigned char)reason[len] & 0xc0) == 0x80)
         len--;
     snprintf(why->reason, sizeof why->reason, "%.*s", (int)len, reason ? reason : "");
+}
+
+int why_read(int dir, const char *file, struct why *why)
+{
+    char name[WHY_NAME_BYTES];
+    struct stat st;
+    json_t *root;
+    *why = (struct why){0};
+    why_name(file, name);
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    int rc = read_json(dir, name, &root);
+    if (rc)
+        return rc;
+    why->inode = st.st_ino;
+    take_words(why, root);
     json_decref(root);
+    return 0;
 }
 
 /* Whoever puts a file into quarantine writes the .why first. So what is there is taken, looked at, and put

@@ -18,8 +18,9 @@ struct why {
     char reason[WHY_REASON_BYTES];
 };
 
-/* What the .why of `file` says. One that is absent or cannot be read says nothing. */
-void why_read(int dir, const char *file, struct why *why);
+/* What the .why of `file` says. One that is absent, or is not JSON, says nothing. A negative errno: it cannot
+ * be read now, and nobody knows what it says. */
+NODISCARD int why_read(int dir, const char *file, struct why *why);
 
 /* Take it away if it still is the one that was read (its inode): exact also beside those that put files into
  * quarantine. */

@@ -435,15 +435,23 @@ in_flight() { [ "$(ask '{"op":"status"}' | jq ".databases.$1.in_flight")" = "$2"
     status_is health up
     status_is mode streaming
     ask '{"op":"metrics"}' | jq -r .text | grep -q 'spillway_uploaded_rows_total{db="D"} 5'
-    ask '{"op":"pause","db":"D"}' | jq -e .ok
+    run -0 spillway --spool "$SPOOL" pause D
+    [[ $output == "D  paused"* ]]
     numbers 6 9 | write A --schema "$SCHEMA"
     wait_until 5 status_is queued.segments 1
     status_is paused true
-    ask '{"op":"pause","db":"none"}' | jq -e '.ok == false'
-    ask '{"op":"resume"}' | jq -e .ok
+    spillway --spool "$SPOOL" status | grep -Eq '^ +paused$'
+    run -100 spillway --spool "$SPOOL" pause none
+    [[ $output == *"pause none: uploader: no --database of that name"* ]]
+    run -0 spillway --spool "$SPOOL" resume
+    [ "$output" = "D  resumed" ]
     wait_until 5 status_is rows_uploaded 9
-    ask '{"op":"probe"}' | jq -e .ok
+    status_is paused false
+    spillway --spool "$SPOOL" probe --json D | jq -e '.ok and .databases == ["D"]'
+    grep -q '^info uploads-paused.*db=D' "$T/uploader.log"
     stop uploader
+    run -75 spillway --spool "$SPOOL" resume D
+    [[ $output == *"uploader does not run"* ]]
 }
 
 @test "daemon: SIGTERM ends a slow upload between parts or after it; nothing is lost" {

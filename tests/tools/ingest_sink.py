@@ -107,6 +107,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(201)
 
     def work(self, url, body, entry):
+        if url.path == "/v1/rest/auth/metadata":
+            return 404, b"", {}
         if url.path == "/v1/rest/mgmt":
             return 200, self.command_answer(entry["csl"]), {"x_ms_activity_id": "11111111-2222-3333-4444-555555555555"}
         if url.path.startswith("/v1/rest/ingest/"):
