@@ -21,7 +21,7 @@ bool reclaim_is_due(const struct failover *failover)
 {
     if (failover->is_active)
         return !failover->at->is_self;
-    return !failover->is_reached && failover->reaching > 0;
+    return !failover->is_reached && !failover->is_recovering && failover->reaching > 0;
 }
 
 static bool must_move_on(const struct reclaiming *reclaiming, int dir, const char *file)

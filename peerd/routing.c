@@ -71,7 +71,7 @@ static void reclaim_one(void *arg, const char *db)
     char folder[SPOOL_NAME_BYTES];
     struct view *view = views_get(&peerd->views);
     const struct failover now = failing_look(peerd, view, db);
-    if (view->is_settled && reclaim_is_due(&now) && name_encode(db, folder, sizeof folder) == NAME_OK) {
+    if (failing_is_leaving(peerd, view, db) && name_encode(db, folder, sizeof folder) == NAME_OK) {
         int64_t taken = reclaim_run(&peerd->daemon->spool, view, &now, folder, db);
         if (taken < 0)
             log_warn("cannot-read-queue", log_s("queue", "upload"), log_s("cause", strerror((int)-taken)));
