@@ -262,10 +262,13 @@ struct failover failing_look(const struct peerd *peerd, const struct view *view,
 bool failing_is_leaving(const struct peerd *peerd, const struct view *view, const char *db)
 {
     const struct failover now = failing_look(peerd, view, db);
+    return view->is_settled && reclaim_is_due(&now) && failing_stay_ms(peerd, db) == 0;
+}
+
+int64_t failing_stay_ms(const struct peerd *peerd, const char *db)
+{
     const struct board_entry *entry = board_find(&peerd->failing->board, db);
-    if (!view->is_settled || !reclaim_is_due(&now))
-        return false;
-    return now.is_active || !entry || mono_is_past(entry->stay_until);
+    return entry && !entry->now.is_active ? mono_left_ms(entry->stay_until) : 0;
 }
 
 bool failing_is_pressed(const struct view *view)

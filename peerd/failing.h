@@ -22,6 +22,9 @@ struct failover failing_look(const struct peerd *peerd, const struct view *view,
  * seconds after a failover ended: we are about to reach it ourselves. */
 bool failing_is_leaving(const struct peerd *peerd, const struct view *view, const char *db);
 
+/* For how long yet? 0: not for that. */
+int64_t failing_stay_ms(const struct peerd *peerd, const char *db);
+
 /* Is the pressure on our own disk high or full? Not known: no. */
 bool failing_is_pressed(const struct view *view);
 

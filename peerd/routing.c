@@ -7,7 +7,7 @@
 #include "peerd/failing.h"
 #include "peerd/peerd.h"
 #include "peerd/reclaim.h"
-#include "peerd/router.h"
+#include "peerd/routing.h"
 #include "peerd/shipping.h"
 
 enum {
@@ -239,6 +239,12 @@ static bool is_done(const struct peerd *peerd, bool *has_left)
         return false;
     *has_left = *has_left || routing->left != 0 || shipping_has_left(routing->shipping);
     return true;
+}
+
+int routing_explain(struct peerd *peerd, const struct view *view, const char *folder,
+                    const struct segment_name *name, struct router_answer *answer)
+{
+    return router_explain(&peerd->routing->router, view, peerd->routing->shipping, folder, name, answer);
 }
 
 /* --- what people see
