@@ -4,6 +4,7 @@
 #ifndef SPILLWAY_PEERD_BOARD_H
 #define SPILLWAY_PEERD_BOARD_H
 
+#include "common/base/clock.h"
 #include "peerd/overrides.h"
 
 struct board_entry {
@@ -13,8 +14,9 @@ struct board_entry {
     bool is_ours;                     /* it is us */
     int64_t since_ms;                 /* wall; of being in failover or not; 0: never changed */
     uint64_t went_on, went_off, moved;
-    enum health health; /* our own word on it */
-    int64_t health_ms;  /* since when */
+    enum health health;     /* our own word on it */
+    int64_t health_ms;      /* since when */
+    struct mono stay_until; /* whoever is told of changes may set it: failing_is_leaving() */
 };
 
 struct board {
@@ -25,8 +27,7 @@ struct board {
 enum board_change { BOARD_ON, BOARD_OFF, BOARD_MOVED };
 
 /* Called for each change, with the entry as it is now and what `at` was before. */
-typedef void board_tell(void *arg, enum board_change change, const struct board_entry *entry,
-                        const char *was_at);
+typedef void board_tell(void *arg, enum board_change change, struct board_entry *entry, const char *was_at);
 
 void board_fini(struct board *board);
 

@@ -16,7 +16,6 @@ enum { ANSWER_MS = 5000 };
 struct explaining {
     struct cli *cli;
     uint64_t shown;
-    bool has_peerd;
 };
 
 /* What is so whatever peerd says; NULL: peerd decides. */
@@ -32,44 +31,41 @@ static const char *fixed(enum spool_queue queue)
     return texts[queue];
 }
 
+/* NULL: `err` says why not. */
 static json_t *ask(struct explaining *explaining, const struct inventory_entry *entry, const char *db,
-                   const struct segment_name *name, unsigned hops, int64_t held_ms)
+                   struct err *err)
 {
-    char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     json_t *request = message_request("explain"), *reply = NULL;
-    struct err err;
-    if (name->has_schema)
-        schema_hash_text(name->schema_hash, schema);
     json_object_set_new(request, "db", json_string(db));
-    json_object_set_new(request, "table", json_string(name->table));
-    json_object_set_new(request, "schema", json_string(schema));
-    json_object_set_new(request, "id", json_integer((json_int_t)name->id));
-    json_object_set_new(request, "hops", json_integer(hops));
-    json_object_set_new(request, "held_ms", json_integer(held_ms));
+    json_object_set_new(request, "file", json_string(entry->file));
     json_object_set_new(request, "queue", json_string(spool_queue_name(entry->folder->queue)));
-    int rc = ctl_ask_once(&explaining->cli->spool, "peerd", request, ANSWER_MS, &reply, &err);
+    int rc = ctl_ask_once(&explaining->cli->spool, "peerd", request, ANSWER_MS, &reply, err);
     json_decref(request);
-    explaining->has_peerd = rc == 0;
     if (rc == 0)
         return reply;
+    if (rc == -ENOENT)
+        err_set(err, rc, "peerd does not run: it decides when it does");
     json_decref(reply);
     return NULL;
 }
 
 struct answer {
     const char *way, *to, *why;
+    const char *rule; /* a word */
     char text[512];
 };
 
 static void from_peerd(const json_t *reply, struct answer *answer)
 {
-    char rest[UNITS_TEXT_BYTES];
-    int64_t rest_ms = message_number(reply, "rest_ms", 0);
+    char time[UNITS_TEXT_BYTES];
+    int64_t wait_ms = message_number(reply, "wait_ms", 0);
+    const char *rule = message_text(reply, "rule_text", "");
     answer->way = message_text(reply, "way", "");
     answer->to = message_text(reply, "to", "");
-    snprintf(answer->text, sizeof answer->text, "%s%s%s%s%s", message_text(reply, "why", ""),
-             rest_ms > 0 ? "; it moves on in " : "", rest_ms > 0 ? units_format_time(rest_ms, rest) : "",
-             *message_text(reply, "rule", "") ? "; now: " : "", message_text(reply, "rule", ""));
+    answer->rule = message_text(reply, "rule", "");
+    snprintf(answer->text, sizeof answer->text, "%s%s%s%s%s%s", message_text(reply, "why", ""),
+             *rule ? "; " : "", rule, wait_ms > 0 ? " (for " : "",
+             wait_ms > 0 ? units_format_time(wait_ms, time) : "", wait_ms > 0 ? ")" : "");
     answer->why = answer->text;
 }
 
@@ -89,6 +85,7 @@ static void tell(struct explaining *explaining, const struct inventory_entry *en
     jsonline_text(&line, "table", table);
     jsonline_text(&line, "way", answer->way);
     jsonline_text(&line, "to", answer->to);
+    jsonline_text(&line, "rule", answer->rule);
     jsonline_text(&line, "why", answer->why);
     jsonline_end(&line);
 }
@@ -98,7 +95,9 @@ static int explain_one(void *arg, int fd, const char *label, const struct invent
     struct explaining *explaining = arg;
     char db[NAME_FILE_MAX_BYTES + 1];
     struct segment_name name = {0};
-    struct answer answer = {.way = "stays", .to = ""};
+    struct answer answer = {.way = "stays", .to = "", .rule = ""};
+    struct err err;
+    (void)fd;
     if (!entry)
         return 0;
     inventory_db(entry->folder, db);
@@ -107,12 +106,11 @@ static int explain_one(void *arg, int fd, const char *label, const struct invent
     if (!answer.why && inventory_read_name(entry->file, &name) == INVENTORY_OTHER) {
         answer.why = "its name is not that of a segment: it is left alone";
     } else if (!answer.why) {
-        int64_t begun_ms = inventory_time_ms(entry);
-        reply = ask(explaining, entry, db, &name, hops_read(fd), begun_ms ? wall_now_ms() - begun_ms : 0);
+        reply = ask(explaining, entry, db, &err);
         if (reply)
             from_peerd(reply, &answer);
         else
-            answer.why = "peerd does not run: it decides when it does";
+            answer.why = err.text;
     }
     tell(explaining, entry, label, db, name.table, &answer);
     explaining->shown++;

@@ -12,7 +12,7 @@
 enum {
     LOOK_MS = 1000,  /* words end, and members tell some, without a new view */
     GUARD_MS = 2000, /* diskguard may have been started anew: it is told again */
-    GUARD_ANSWER_MS = 200,
+    ANSWER_MS = 200,
     ARCHIVE_RETRY_MS = 30000,
 };
 
@@ -77,8 +77,29 @@ int failing_seed(const struct peerd *peerd, struct peer_state *first)
 
 /* --- telling ----------------------------------------------------------------------------------- */
 
-static void tell_change(void *arg, enum board_change change, const struct board_entry *entry,
-                        const char *was_at)
+/* A hint: who does not hear it is told again, or finds out by itself. */
+static void ask(struct ctl_client *client, const char *op, json_t *take_request)
+{
+    json_t *reply = NULL;
+    struct err err;
+    if (ctl_client_is_connected(client) && ctl_client_ask(client, take_request, ANSWER_MS, &reply, &err) != 0)
+        log_debug("cannot-tell", log_s("op", op), log_s("cause", err.text));
+    json_decref(reply);
+    json_decref(take_request);
+}
+
+/* Some member reaches it again, and we do not yet. Most likely we are about to: our uploader is to find out
+ * now, and so long it keeps what was buffered here, rather than that all of it sets out for those who were
+ * quicker by seconds. */
+static void stay_a_while(struct failing *failing, struct board_entry *entry)
+{
+    json_t *request = message_request("probe");
+    entry->stay_until = mono_after(FAILOVER_REST_MS);
+    json_object_set_new(request, "db", json_string(entry->db));
+    ask(failing->uploader, "probe", request);
+}
+
+static void tell_change(void *arg, enum board_change change, struct board_entry *entry, const char *was_at)
 {
     static const char *const types[] = {
         [BOARD_ON] = "failover-on", [BOARD_OFF] = "failover-off", [BOARD_MOVED] = "failover-moved"};
@@ -93,6 +114,8 @@ static void tell_change(void *arg, enum board_change change, const struct board_
                    json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "db", entry->db, "at", entry->at,
                              "was_at", was_at, "reason", cause, "reached_by", (json_int_t)entry->now.reaching,
                              "present", (json_int_t)entry->now.present, "mode", mode));
+    if (change == BOARD_OFF && entry->now.cause == FAILOVER_HEALTHY && !entry->now.is_reached)
+        stay_a_while(peerd->failing, entry);
 }
 
 void failing_tell_drops(struct peerd *peerd, const char *db, const struct drop_decision *drop,
@@ -146,14 +169,9 @@ static void tell_peers(struct peerd *peerd)
 
 static void tell_list(struct ctl_client *client, const char *op, json_t *take_names)
 {
-    json_t *request = message_request(op), *reply = NULL;
-    struct err err;
+    json_t *request = message_request(op);
     json_object_set_new(request, "databases", take_names);
-    if (ctl_client_is_connected(client) &&
-        ctl_client_ask(client, request, GUARD_ANSWER_MS, &reply, &err) != 0)
-        log_debug("cannot-tell", log_s("op", op), log_s("cause", err.text));
-    json_decref(reply);
-    json_decref(request);
+    ask(client, op, request);
 }
 
 /* diskguard: these may have failover-share of the budget together, and no more. uploader: these move on from
@@ -169,7 +187,7 @@ static void tell_neighbours(struct peerd *peerd)
         const struct failover now = failing_look(peerd, view, db);
         if (now.is_active)
             json_array_append_new(active, json_string(db));
-        if (view->is_settled && reclaim_is_due(&now))
+        if (failing_is_leaving(peerd, view, db))
             json_array_append_new(leaving, json_string(db));
     }
     view_unref(view);
@@ -239,6 +257,18 @@ struct failover failing_look(const struct peerd *peerd, const struct view *view,
                                      .is_reached = true,
                                      .cause = FAILOVER_HEALTHY};
     return failover;
+}
+
+bool failing_is_leaving(const struct peerd *peerd, const struct view *view, const char *db)
+{
+    const struct failover now = failing_look(peerd, view, db);
+    return view->is_settled && reclaim_is_due(&now) && failing_stay_ms(peerd, db) == 0;
+}
+
+int64_t failing_stay_ms(const struct peerd *peerd, const char *db)
+{
+    const struct board_entry *entry = board_find(&peerd->failing->board, db);
+    return entry && !entry->now.is_active ? mono_left_ms(entry->stay_until) : 0;
 }
 
 bool failing_is_pressed(const struct view *view)

@@ -18,6 +18,13 @@ NODISCARD int failing_seed(const struct peerd *peerd, struct peer_state *first);
  * well. */
 struct failover failing_look(const struct peerd *peerd, const struct view *view, const char *db);
 
+/* Does what there is of it in upload/, or with our uploader, have to leave this instance? Not for some
+ * seconds after a failover ended: we are about to reach it ourselves. */
+bool failing_is_leaving(const struct peerd *peerd, const struct view *view, const char *db);
+
+/* For how long yet? 0: not for that. */
+int64_t failing_stay_ms(const struct peerd *peerd, const char *db);
+
 /* Is the pressure on our own disk high or full? Not known: no. */
 bool failing_is_pressed(const struct view *view);
 

@@ -1,4 +1,4 @@
-/* What may be asked about failover: "failover" and "explain". */
+/* What may be asked about failover, and said: "failover". */
 #include <errno.h>
 
 #include "common/base/log.h"
@@ -154,37 +154,4 @@ json_t *failing_op_failover(void *state, const struct ctl_peer *peer, const json
     if (!parse_action(action, &mode))
         return message_refusal("malformed", "\"action\" is list, on, off or clear");
     return take_word(peerd, request, mode);
-}
-
-/* --- where a segment goes ---------------------------------------------------------------------- */
-
-json_t *failing_op_explain(void *state, const struct ctl_peer *peer, const json_t *request)
-{
-    struct peerd *peerd = state;
-    const char *db = message_text(request, "db", ""), *table = message_text(request, "table", "");
-    const char *schema = message_text(request, "schema", "-");
-    (void)peer;
-    if (name_check(db, strlen(db)) != NAME_OK || name_check(table, strlen(table)) != NAME_OK ||
-        strlen(schema) >= SCHEMA_HASH_TEXT_BYTES)
-        return message_refusal("malformed", "\"db\" and \"table\" are names, \"schema\" is a schema's hash");
-    struct view *view = views_get(&peerd->views);
-    const struct failover now = failing_look(peerd, view, db);
-    const struct failover_segment segment = {.table = table,
-                                             .schema = schema,
-                                             .hops = (unsigned)message_number(request, "hops", 0),
-                                             .held_ms = message_number(request, "held_ms", 0),
-                                             .is_in_upload =
-                                                 strcmp(message_text(request, "queue", ""), "upload") == 0};
-    const struct failover_route route = failover_route(view, &now, db, &segment);
-    json_t *reply = message_reply(),
-           *answer = json_pack(
-               "{s:s, s:s, s:b, s:s, s:I, s:b, s:s, s:I, s:I, s:b}", "way", failover_way_word(route.way),
-               "to", route.to ? route.to->name : peerd->settings.name, "self", !route.to || route.to->is_self,
-               "why", route.reason, "rest_ms", (json_int_t)route.rest_ms, "failover", now.is_active, "cause",
-               failover_cause_word(now.cause), "reached_by", (json_int_t)now.reaching, "present",
-               (json_int_t)now.present, "settled", view->is_settled);
-    json_object_update(reply, answer);
-    json_decref(answer);
-    view_unref(view);
-    return reply;
 }

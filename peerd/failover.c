@@ -58,10 +58,17 @@ static const struct view_member *choose_sacrificial(const struct view *view, con
     return named && named->is_present ? named : first_of(view, db, false, db);
 }
 
+static bool is_recovering(const struct view_member *self, const char *db)
+{
+    const struct peer_database *said = peer_state_find(self->state, db);
+    return said && health_is_away(said->health) && said->is_recovering;
+}
+
 struct failover failover_look(const struct view *view, const char *db, enum override_mode mode,
                               const char *at)
 {
-    struct failover failover = {.is_reached = does_reach(view_self(view), db)};
+    struct failover failover = {.is_reached = does_reach(view_self(view), db),
+                                .is_recovering = is_recovering(view_self(view), db)};
     for (size_t i = 0; i < view->count; i++) {
         if (!view->members[i].is_present)
             continue;
@@ -119,9 +126,10 @@ static struct failover_route route_sharded(const struct view *view, const struct
 {
     char key[RING_KEY_BYTES];
     bool is_ring_empty = failover->reaching == 0; /* forbidden: sharded over all */
-    if (segment->hops > 0 && (failover->is_reached || is_ring_empty))
+    bool can_stay = failover->is_reached || failover->is_recovering || is_ring_empty;
+    if (segment->hops > 0 && can_stay)
         return stay(FAILOVER_OWN, "it was sent here");
-    if (segment->is_in_upload && (failover->is_reached || is_ring_empty))
+    if (segment->is_in_upload && can_stay)
         return stay(FAILOVER_OWN, "it is with our uploader already");
     ring_key(key, db, segment->table, segment->schema);
     const struct view_member *owner = first_of(view, db, !is_ring_empty, key);

@@ -31,8 +31,9 @@ const char *failover_cause_word(enum failover_cause cause);
 struct failover {
     bool is_active;
     enum failover_cause cause;
-    size_t present, reaching;     /* members; those of them in ring(D) */
-    bool is_reached;              /* are we in ring(D)? */
+    size_t present, reaching; /* members; those of them in ring(D) */
+    bool is_reached;          /* are we in ring(D)? */
+    bool is_recovering;       /* we are not, but our uploader gets through again: what it has stays with it */
     const struct view_member *at; /* sacrificial(D), the view's; NULL when not active */
 };
 

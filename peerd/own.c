@@ -36,6 +36,13 @@ static int copy_databases(struct peer_state *state, const struct peer_state *bef
     return 0;
 }
 
+/* It answers uploader again, which does not say so yet: it is held. */
+static bool is_recovering(const json_t *json)
+{
+    const char *breaker = message_text(json, "breaker", "");
+    return strcmp(breaker, "half-open") == 0 || strcmp(breaker, "recovering") == 0;
+}
+
 static int take_databases(struct peer_state *state, const struct peer_state *before, json_t *databases)
 {
     const char *name;
@@ -50,6 +57,7 @@ static int take_databases(struct peer_state *state, const struct peer_state *bef
         }
         const struct peer_database *old = peer_state_find(before, name);
         database->health = health_parse(message_text(json, "health", "up"));
+        database->is_recovering = is_recovering(json);
         database->since_ms = message_number(json, "since", 0);
         if (database->since_ms == 0)
             database->since_ms = old && old->health == database->health ? old->since_ms : wall_now_ms();

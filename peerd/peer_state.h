@@ -47,7 +47,8 @@ struct override {
 struct peer_database {
     char *name; /* as people write it; a valid ADX name */
     enum health health;
-    int64_t since_ms; /* of `health`; 0: not said */
+    int64_t since_ms;   /* of `health`; 0: not said */
+    bool is_recovering; /* away by `health`, yet uploads get through again: known of ourselves only */
     struct {
         bool is_active;
         char at[PEER_NAME_BYTES]; /* the sacrificial instance, as that member sees it; "": none */

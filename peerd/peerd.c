@@ -165,7 +165,7 @@ static const struct conf_about about = {
 static const struct ctl_op ops[] = {{"peers", membership_op_peers},
                                     {"owner", membership_op_owner},
                                     {"failover", failing_op_failover},
-                                    {"explain", failing_op_explain},
+                                    {"explain", explain_op},
                                     {NULL, NULL}};
 
 const struct daemon_module peerd_module = {

@@ -52,7 +52,7 @@ struct peerd_part {
 extern const struct peerd_part failing_part, membership_part, routing_part, receiving_part;
 
 /* Operations of the control socket; each is in the file of its part. */
-ctl_handler membership_op_peers, membership_op_owner, failing_op_failover, failing_op_explain;
+ctl_handler membership_op_peers, membership_op_owner, failing_op_failover, explain_op;
 
 extern const struct daemon_module peerd_module;
 

@@ -14,33 +14,39 @@ struct reclaiming {
     const struct view *view;
     const struct failover *failover;
     const char *db;
-    int64_t now_ms, taken, seen;
+    int64_t taken, seen;
 };
 
 bool reclaim_is_due(const struct failover *failover)
 {
     if (failover->is_active)
         return !failover->at->is_self;
-    return !failover->is_reached && failover->reaching > 0;
+    return !failover->is_reached && !failover->is_recovering && failover->reaching > 0;
 }
 
-static bool must_move_on(const struct reclaiming *reclaiming, int dir, const char *file)
+struct failover_route reclaim_route(const struct view *view, const struct failover *failover, const char *db,
+                                    int dir, const char *file)
 {
     struct segment_name name;
     struct flake flake;
     char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     if (segment_name_parse(file, &name) != NAME_OK)
-        return false;
+        return (struct failover_route){.way = FAILOVER_OWN, .reason = "it is no segment"};
     if (name.has_schema)
         schema_hash_text(name.schema_hash, schema);
     flake_decompose(name.id, &flake);
     const struct failover_segment segment = {.table = name.table,
                                              .schema = schema,
                                              .hops = hops_of(dir, file),
-                                             .held_ms = reclaiming->now_ms - (int64_t)flake.unix_ms,
+                                             .held_ms = wall_now_ms() - (int64_t)flake.unix_ms,
                                              .is_in_upload = true};
+    return failover_route(view, failover, db, &segment);
+}
+
+static bool must_move_on(const struct reclaiming *reclaiming, int dir, const char *file)
+{
     const struct failover_route route =
-        failover_route(reclaiming->view, reclaiming->failover, reclaiming->db, &segment);
+        reclaim_route(reclaiming->view, reclaiming->failover, reclaiming->db, dir, file);
     return route.way == FAILOVER_DETOUR || route.way == FAILOVER_DIVERT;
 }
 
@@ -64,8 +70,7 @@ static int take_back(void *arg, const struct spool_place *place, int dir, const 
 int64_t reclaim_run(const struct spool *spool, const struct view *view, const struct failover *failover,
                     const char *folder, const char *db)
 {
-    struct reclaiming reclaiming = {
-        .spool = spool, .view = view, .failover = failover, .db = db, .now_ms = wall_now_ms()};
+    struct reclaiming reclaiming = {.spool = spool, .view = view, .failover = failover, .db = db};
     int rc = spool_walk(spool, QUEUE_UPLOAD, folder, take_back, &reclaiming);
     return rc < 0 && rc != -ENOENT ? rc : reclaiming.taken;
 }

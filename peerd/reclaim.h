@@ -12,6 +12,10 @@ enum { RECLAIM_FILES_MAX = 2000 }; /* looked at in one go */
 /* Does what there is of the database have to leave this instance? */
 bool reclaim_is_due(const struct failover *failover);
 
+/* Where `file` of the open directory upload/<db> goes: what reclaim_run() asks of each. */
+struct failover_route reclaim_route(const struct view *view, const struct failover *failover, const char *db,
+                                    int dir, const char *file);
+
 /* Look at upload/<db> (`folder`, and `db` as people write it). Returns how many were taken back, or a
  * negative errno. */
 NODISCARD int64_t reclaim_run(const struct spool *spool, const struct view *view,

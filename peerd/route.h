@@ -31,6 +31,7 @@ struct route_facts {
     bool is_settled; /* who is present is known (view.h) */
     bool is_trouble; /* the owner is not to be sent to for now (links.h) */
     bool has_slot;   /* one more may be sent to it now */
+    bool is_held;    /* route_move_on(): it said that it has no room, and is not asked before a while */
     unsigned hops;   /* how often it was sent before */
     int64_t age_ms;  /* of the oldest segment at hand */
     int64_t seen_ms; /* since that one was seen first */
@@ -40,12 +41,34 @@ struct route_facts {
 
 enum route_way { ROUTE_UPLOAD, ROUTE_SEND, ROUTE_WAIT };
 
+enum route_rule {
+    ROUTE_RECEIVED,
+    ROUTE_OLD,
+    ROUTE_UNSETTLED,
+    ROUTE_ALONE,
+    ROUTE_OWN,
+    ROUTE_LARGE,
+    ROUTE_TROUBLE,
+    ROUTE_NO_SLOT,
+    ROUTE_LINGER,
+    ROUTE_OWNER,
+    ROUTE_HELD,
+    ROUTE_AWAY,
+    ROUTE_RULES,
+};
+
 struct route {
     enum route_way way;
-    const char *reason; /* a constant word: "own", "old", ... */
+    enum route_rule rule;
+    const char *reason; /* the rule as a constant word: "own", "old", ... */
+    const char *text;   /* and as a phrase, for people */
 };
 
 struct route route_decide(const struct route_settings *settings, const struct route_facts *facts);
+
+/* The same for what must move on, because it cannot be uploaded from here (failover.h): never to upload/,
+ * whatever its age and size. */
+struct route route_move_on(const struct route_settings *settings, const struct route_facts *facts);
 
 /* How old is a segment of this id? By its id's time, never less than 0, and never less than it has been
  * known. */

@@ -1,24 +1,12 @@
-#include "peerd/router.h"
-
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "common/base/log.h"
+#include "peerd/router_parts.h"
 
 enum { ROUTER_DROP_FILES = 32 }; /* given up at a time, before the pressure is looked at again */
-
-struct routing_pass {
-    struct router *router;
-    const struct view *view;
-    struct shipping *shipping;
-    struct router_db *db;
-    int dir; /* of its folder in sealed/ */
-    int64_t now_ms;
-    struct failover failover; /* of db */
-};
 
 void router_init(struct router *router, const struct spool *spool, const struct route_settings *settings,
                  const struct router_hooks *hooks)
@@ -46,16 +34,24 @@ void router_fini(struct router *router)
 /* --- databases -------------------------------------------------------------------------------------------
  */
 
-static struct router_db *find_db(struct router *router, const char *folder)
+struct router_db *router_find(struct router *router, const char *folder)
 {
     for (size_t i = 0; i < router->db_count; i++)
         if (strcmp(router->dbs[i].folder, folder) == 0)
             return &router->dbs[i];
+    return NULL;
+}
+
+static struct router_db *make_db(struct router *router, const char *folder)
+{
+    struct router_db *db = router_find(router, folder);
+    if (db)
+        return db;
     struct router_db *dbs = realloc(router->dbs, (router->db_count + 1) * sizeof *dbs);
     if (!dbs)
         return NULL;
     router->dbs = dbs;
-    struct router_db *db = &dbs[router->db_count];
+    db = &dbs[router->db_count];
     *db = (struct router_db){0};
     snprintf(db->folder, sizeof db->folder, "%s", folder);
     if (name_decode(folder, strlen(folder), db->db, sizeof db->db) != NAME_OK)
@@ -77,13 +73,13 @@ static int find_dbs(struct router *router)
     }
     int rc = 0;
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
-        if (entry->d_name[0] != '.' && !find_db(router, entry->d_name))
+        if (entry->d_name[0] != '.' && !make_db(router, entry->d_name))
             rc = -ENOMEM;
     closedir(dir);
     return rc;
 }
 
-static int scan(struct router *router)
+int router_scan(struct router *router)
 {
     bool is_forced = router->must_scan;
     int rc = find_dbs(router);
@@ -148,135 +144,35 @@ static void upload(struct routing_pass *pass, struct waiting_group *group, size_
     waiting_drop(&pass->db->queue, group, count);
 }
 
-/* --- what is known of a table's segments
- * -------------------------------------------------------------------- */
-
-static int64_t seen_ms(const struct waiting_segment *segment)
-{
-    return (int64_t)(uint32_t)((uint32_t)(uint64_t)(mono_now().ns / 1000000) - segment->seen_ms);
-}
-
-static uint64_t bytes_of(struct routing_pass *pass, const struct waiting_group *group, size_t index)
-{
-    struct waiting_segment *segment = &pass->db->queue.segments[group->first + index];
-    struct stat st;
-    if (!segment->is_measured) {
-        char file[NAME_FILE_MAX_BYTES + 1];
-        waiting_name(&pass->db->queue, group, index, file);
-        if (fstatat(pass->dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            segment->raw_bytes = (uint64_t)st.st_size;
-        segment->is_measured = true;
-    }
-    return segment->raw_bytes;
-}
-
-/* The batch at hand: the oldest segments, until they are many or large. */
-static void measure(struct routing_pass *pass, const struct waiting_group *group, struct route_facts *facts)
-{
-    const struct route_settings *settings = &pass->router->settings;
-    while (facts->files < group->count && facts->files < settings->files &&
-           facts->bytes <= settings->max_bytes)
-        facts->bytes += bytes_of(pass, group, facts->files++);
-}
-
-/* Where failover.h has it go: comes before age and size. What waits in sealed/ does not rest: that is done in
- * upload/ (reclaim.h). */
-static struct failover_route look(struct routing_pass *pass, const struct waiting_group *group)
-{
-    char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
-    if (group->has_schema)
-        schema_hash_text(group->schema_hash, schema);
-    const struct failover_segment segment = {.table = group->table, .schema = schema};
-    return failover_route(pass->view, &pass->failover, pass->db->db, &segment);
-}
-
-static void gather(struct routing_pass *pass, const struct waiting_group *group,
-                   const struct view_member *owner, struct route_facts *facts)
-{
-    assert(owner); /* there is always one: in the worst case it is us */
-    const struct waiting_segment *oldest = &pass->db->queue.segments[group->first];
-    *facts = (struct route_facts){
-        .is_own = owner->is_self, .is_settled = pass->view->is_settled, .is_alone = pass->view->count == 1};
-    facts->seen_ms = seen_ms(oldest);
-    facts->age_ms = route_age_ms(oldest->id, pass->now_ms, facts->seen_ms);
-    if (owner->is_self)
-        return;
-    facts->is_trouble = shipping_is_trouble(pass->shipping, owner->name);
-    facts->has_slot = shipping_has_slot(pass->shipping, owner->name);
-    measure(pass, group, facts);
-}
-
-/* Those from the oldest on that are too old. */
-static size_t count_old(const struct routing_pass *pass, const struct waiting_group *group)
-{
-    size_t count = 1;
-    while (count < group->count) {
-        const struct waiting_segment *segment = &pass->db->queue.segments[group->first + count];
-        if (route_age_ms(segment->id, pass->now_ms, seen_ms(segment)) <= pass->router->settings.max_age_ms)
-            break;
-        count++;
-    }
-    return count;
-}
-
 /* --- acting -----------------------------------------------------------------------------------------------
  */
 
-static void linger(struct router *router, const struct route_facts *facts)
+static bool ship(struct routing_pass *pass, struct waiting_group *group, const struct choice *choice)
 {
-    int64_t left_ms = router->settings.linger_ms - facts->seen_ms;
-    if (left_ms > 0 && (router->due_ms < 0 || left_ms < router->due_ms))
-        router->due_ms = left_ms;
-}
-
-static bool ship(struct routing_pass *pass, struct waiting_group *group, size_t count,
-                 const struct view_member *to, bool is_failing)
-{
-    int rc = shipping_send(pass->shipping, pass->db->folder, &pass->db->queue, group, count, to, is_failing);
-    waiting_drop(&pass->db->queue, group, count);
+    int rc = shipping_send(pass->shipping, pass->db->folder, &pass->db->queue, group, choice->count,
+                           choice->owner, choice->is_failing);
+    waiting_drop(&pass->db->queue, group, choice->count);
     pass->router->must_scan = pass->router->must_scan || rc;
     return rc == 0;
-}
-
-/* What cannot be uploaded from here: sent whatever its age and size, or held. */
-static bool move_on(struct routing_pass *pass, struct waiting_group *group, const struct failover_route *way)
-{
-    struct route_facts facts;
-    if (way->way == FAILOVER_REST)
-        return false;
-    gather(pass, group, way->to, &facts);
-    bool is_held = way->way == FAILOVER_DIVERT && !mono_is_past(pass->db->held_until);
-    bool lingers = facts.seen_ms < pass->router->settings.linger_ms &&
-                   facts.files < pass->router->settings.files &&
-                   facts.bytes <= pass->router->settings.max_bytes;
-    if (lingers)
-        linger(pass->router, &facts);
-    if (is_held || lingers || facts.is_trouble || !facts.has_slot)
-        return false;
-    return ship(pass, group, facts.files, way->to, true);
 }
 
 /* One decision; false: the rest of the group waits. */
 static bool route_some(struct routing_pass *pass, struct waiting_group *group)
 {
-    struct route_facts facts;
-    const struct failover_route way = look(pass, group);
-    const struct view_member *owner = way.to ? way.to : view_self(pass->view);
-    if (way.way == FAILOVER_DETOUR || way.way == FAILOVER_DIVERT || way.way == FAILOVER_REST)
-        return move_on(pass, group, &way);
-    gather(pass, group, owner, &facts);
-    struct route route = route_decide(&pass->router->settings, &facts);
-    size_t count = facts.is_own || facts.is_alone ? group->count : facts.files;
-    if (route.way == ROUTE_WAIT) {
-        linger(pass->router, &facts);
-        return false;
-    }
-    if (route.way == ROUTE_UPLOAD) {
-        bool is_old = facts.age_ms > pass->router->settings.max_age_ms && !facts.is_own;
-        upload(pass, group, is_old ? count_old(pass, group) : count, route.reason);
+    struct router *router = pass->router;
+    const struct choice choice = router_choose(pass, group);
+    switch (choice.route.way) {
+    case ROUTE_UPLOAD:
+        upload(pass, group, choice.count, choice.route.reason);
         return true;
+    case ROUTE_SEND:
+        return ship(pass, group, &choice);
+    case ROUTE_WAIT:
+        break;
     }
-    return ship(pass, group, count, owner, false);
+    if (choice.route.rule == ROUTE_LINGER && (router->due_ms < 0 || choice.wait_ms < router->due_ms))
+        router->due_ms = choice.wait_ms;
+    return false;
 }
 
 /* --- giving up --------------------------------------------------------------------------------------------
@@ -331,13 +227,21 @@ static void relieve(struct routing_pass *pass)
     waiting_drop(&pass->db->queue, group, count);
 }
 
-static void route_db(struct routing_pass *pass)
+bool router_begin(struct routing_pass *pass)
 {
     struct spool_place place = spool_place(QUEUE_SEALED, pass->db->folder);
-    struct waiting *queue = &pass->db->queue;
-    if (queue->count == 0 || (pass->dir = spool_place_open(pass->router->spool, &place, false)) < 0)
-        return;
+    if (pass->db->queue.count == 0)
+        return false;
+    pass->dir = spool_place_open(pass->router->spool, &place, false);
     pass->failover = pass->router->hooks.look(pass->router->hooks.arg, pass->view, pass->db->db);
+    return pass->dir >= 0;
+}
+
+static void route_db(struct routing_pass *pass)
+{
+    struct waiting *queue = &pass->db->queue;
+    if (!router_begin(pass))
+        return;
     relieve(pass);
     for (size_t i = 0; i < queue->group_count; i++) {
         struct waiting_group *group = &queue->groups[i];
@@ -352,7 +256,7 @@ int64_t router_run(struct router *router, const struct view *view, struct shippi
 {
     struct routing_pass pass = {
         .router = router, .view = view, .shipping = shipping, .now_ms = wall_now_ms()};
-    int rc = scan(router);
+    int rc = router_scan(router);
     router->waiting = 0;
     router->due_ms = -1;
     for (size_t i = 0; i < router->db_count; i++) {

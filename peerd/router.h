@@ -57,4 +57,22 @@ void router_fini(struct router *router);
  * left, or a negative errno when sealed/ cannot be read. */
 NODISCARD int64_t router_run(struct router *router, const struct view *view, struct shipping *shipping);
 
+/* What router_run() would do now with one segment of sealed/: from the same decision. */
+struct router_answer {
+    enum failover_way way;
+    const char *reason;       /* why that way: a constant phrase */
+    const char *rule;         /* what is done now (route.h): a word, */
+    const char *rule_text;    /* and as a phrase */
+    char to[PEER_NAME_BYTES]; /* "": us */
+    bool is_ours;
+    bool is_behind;  /* that is done with older ones of its table, and it is looked at after them */
+    int64_t wait_ms; /* it waits for so long, unless something else changes; 0: not known, or it does not */
+};
+
+/* `folder`: of the database. -ENOENT: it is not there (any more); another negative errno: sealed/ cannot be
+ * read. */
+NODISCARD int router_explain(struct router *router, const struct view *view, struct shipping *shipping,
+                             const char *folder, const struct segment_name *name,
+                             struct router_answer *answer);
+
 #endif

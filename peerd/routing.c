@@ -7,7 +7,7 @@
 #include "peerd/failing.h"
 #include "peerd/peerd.h"
 #include "peerd/reclaim.h"
-#include "peerd/router.h"
+#include "peerd/routing.h"
 #include "peerd/shipping.h"
 
 enum {
@@ -71,7 +71,7 @@ static void reclaim_one(void *arg, const char *db)
     char folder[SPOOL_NAME_BYTES];
     struct view *view = views_get(&peerd->views);
     const struct failover now = failing_look(peerd, view, db);
-    if (view->is_settled && reclaim_is_due(&now) && name_encode(db, folder, sizeof folder) == NAME_OK) {
+    if (failing_is_leaving(peerd, view, db) && name_encode(db, folder, sizeof folder) == NAME_OK) {
         int64_t taken = reclaim_run(&peerd->daemon->spool, view, &now, folder, db);
         if (taken < 0)
             log_warn("cannot-read-queue", log_s("queue", "upload"), log_s("cause", strerror((int)-taken)));
@@ -239,6 +239,12 @@ static bool is_done(const struct peerd *peerd, bool *has_left)
         return false;
     *has_left = *has_left || routing->left != 0 || shipping_has_left(routing->shipping);
     return true;
+}
+
+int routing_explain(struct peerd *peerd, const struct view *view, const char *folder,
+                    const struct segment_name *name, struct router_answer *answer)
+{
+    return router_explain(&peerd->routing->router, view, peerd->routing->shipping, folder, name, answer);
 }
 
 /* --- what people see

@@ -54,7 +54,7 @@ const struct view_member *view_find(const struct view *view, const char *name)
 
 static bool is_database_alike(const struct peer_database *a, const struct peer_database *b)
 {
-    return strcmp(a->name, b->name) == 0 && a->health == b->health &&
+    return strcmp(a->name, b->name) == 0 && a->health == b->health && a->is_recovering == b->is_recovering &&
            a->failover.is_active == b->failover.is_active && strcmp(a->failover.at, b->failover.at) == 0;
 }
 

@@ -47,6 +47,7 @@ static void open_up(struct breaker *b, const struct breaker_options *o, const st
     b->state = BREAKER_OPEN;
     b->successes = 0;
     b->throttles = 0;
+    b->room = 1;
     b->probe_due = mono_plus(now, longer(jitter(o->probe_ms, random), asked_ms));
 }
 
@@ -99,6 +100,8 @@ static void closed_success(struct breaker *b, const struct breaker_options *o,
     }
     if (b->throttles == 0)
         b->not_before = (struct mono){0};
+    if (event->source == BREAKER_BATCH && b->room < BREAKER_ROOM_MAX)
+        b->room++;
     if (event->source != BREAKER_BATCH || !b->is_watched)
         b->probe_due = mono_plus(now, jitter(o->idle_ms, random));
 }
@@ -111,6 +114,7 @@ static void closed_failure(struct breaker *b, const struct breaker_options *o,
         b->first[row] = now;
     b->reason = event->verdict;
     b->throttles = 0;
+    b->room = 1;
     if (is_enough(b, o, now)) {
         open_up(b, o, event, now, random);
         return;
@@ -127,6 +131,7 @@ static void closed_throttled(struct breaker *b, const struct breaker_options *o,
     if (event->source != BREAKER_PROBE)
         forget_failures(b);
     b->throttles++;
+    b->room = 1;
     b->not_before =
         mono_plus(now, backoff_delay_ms(&o->backoff, b->throttles, event->retry_after_ms, random));
     b->probe_due = mono_plus(now, longer(jitter(o->idle_ms, random), event->retry_after_ms));
@@ -212,7 +217,13 @@ void breaker_init(struct breaker *breaker, const struct breaker_options *options
                   uint32_t random)
 {
     double part = (double)random / (double)UINT32_MAX;
-    *breaker = (struct breaker){.probe_due = mono_plus(now, (int64_t)((double)options->idle_ms * part))};
+    *breaker = (struct breaker){.room = BREAKER_ROOM_MAX,
+                                .probe_due = mono_plus(now, (int64_t)((double)options->idle_ms * part))};
+}
+
+void breaker_recall(struct breaker *breaker, enum verdict reason, struct mono now)
+{
+    *breaker = (struct breaker){.state = BREAKER_OPEN, .room = 1, .reason = reason, .probe_due = now};
 }
 
 void breaker_tick(struct breaker *breaker, struct mono now)
@@ -274,6 +285,11 @@ enum breaker_flow breaker_flow(const struct breaker *breaker, struct mono now)
     if (breaker->state == BREAKER_HALF_OPEN || failures_of(breaker) > 0 || breaker->throttles > 0)
         return FLOW_ONE;
     return FLOW_FULL;
+}
+
+unsigned breaker_room(const struct breaker *breaker)
+{
+    return breaker->room;
 }
 
 struct mono breaker_next(const struct breaker *breaker)

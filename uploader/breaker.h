@@ -15,6 +15,10 @@
  * RECOVERING  everything is uploaded again, but it is still said to be away: one that flaps does not move
  * work about
  *
+ * After any failure, and any 429, uploads begin anew with one at a time; with each that succeeds one more may
+ * run beside it (breaker_room). So however many instances have kept its data, a database that is back is not
+ * met by all that each of them can do at once, and one that asks for less gets less until it is content.
+ *
  * What a verdict (outcome.h) means here:
  *
  *     success                         success
@@ -68,6 +72,7 @@ struct breaker {
     struct mono first[2];   /* when those rows began; valid while failures[] > 0 */
     unsigned throttles;     /* in a row */
     unsigned successes;     /* HALF_OPEN: so far */
+    unsigned room;          /* uploads at the same time; BREAKER_ROOM_MAX: as many as there are */
     enum verdict reason;    /* of the last failure */
     bool is_degraded;       /* the engine is away */
     bool is_watched;        /* the caller's: its engine is asked too, so that uploads do not put probes off */
@@ -80,6 +85,9 @@ struct breaker {
 /* `random`: any 32 bits, here and below. The first probe comes within idle_ms, unless there is traffic. */
 void breaker_init(struct breaker *breaker, const struct breaker_options *options, struct mono now,
                   uint32_t random);
+
+/* The same for a database that was away when the last uploader ended, by `reason`: OPEN, asked at once. */
+void breaker_recall(struct breaker *breaker, enum verdict reason, struct mono now);
 
 /* Something was heard of the database, or was not. */
 void breaker_note(struct breaker *breaker, const struct breaker_options *options,
@@ -99,6 +107,10 @@ enum health breaker_health(const struct breaker *breaker);
 /* May batches be sent: none, one at a time, as many as there is room for? */
 enum breaker_flow { FLOW_NONE, FLOW_ONE, FLOW_FULL };
 enum breaker_flow breaker_flow(const struct breaker *breaker, struct mono now);
+
+/* With FLOW_FULL: how many at the same time, from 1 to BREAKER_ROOM_MAX. */
+enum { BREAKER_ROOM_MAX = 256 }; /* what --uploads may be */
+unsigned breaker_room(const struct breaker *breaker);
 
 /* When breaker_tick() has something to do. */
 struct mono breaker_next(const struct breaker *breaker);

@@ -37,6 +37,7 @@ static void announce(struct uploader *u, struct database *d)
 {
     enum health health = breaker_health(&d->breaker);
     const char *reason = health == HEALTH_UP ? "" : d->reason.text;
+    bool is_news = health_is_away(health) || health_is_away(d->health); /* for the next uploader */
     if (health == d->health)
         return;
     log_emit(health == HEALTH_UP ? LEVEL_INFO : LEVEL_WARN, event_of(health),
@@ -48,6 +49,8 @@ static void announce(struct uploader *u, struct database *d)
     d->health = health;
     d->health_since_ms = wall_now_ms();
     d->transitions++;
+    if (is_news)
+        opinion_store(u);
 }
 
 void health_note(struct uploader *u, struct database *d, enum breaker_source source,

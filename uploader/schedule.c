@@ -199,6 +199,15 @@ static bool has_due(const struct database *d)
     return d->posted.first && !d->posted.is_asking && mono_is_past(d->posted.first->not_before);
 }
 
+/* How many uploads of it may run at once: its share, and no more than a database that was away is given yet.
+ */
+static unsigned share_of(const struct uploader *u, const struct database *d, unsigned active)
+{
+    unsigned share = u->uploads / (active > 0 ? active : 1), room = breaker_room(&d->breaker);
+    share = share < u->uploads_per_database ? share : u->uploads_per_database;
+    return share < room ? share : room;
+}
+
 /* May this database start one more? The first is always allowed, so that no other one can keep it out; more
  * only while the share of each is kept, whatever hangs elsewhere, and none beside the one attempt of a
  * database that fails. */
@@ -214,9 +223,7 @@ static bool may_start(const struct uploader *u, const struct database *d, unsign
     case FLOW_FULL:
         break;
     }
-    unsigned share = u->uploads / (active > 0 ? active : 1);
-    return d->in_flight == 0 ||
-           d->in_flight < (share < u->uploads_per_database ? share : u->uploads_per_database);
+    return d->in_flight == 0 || d->in_flight < share_of(u, d, active);
 }
 
 /* Databases that share the uploads: one that fails has its one attempt beside them. */

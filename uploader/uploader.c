@@ -266,6 +266,7 @@ static int set_up(struct uploader *u, struct err *err)
     if (!u->walk || !u->context.totals || !u->workers)
         return err_set(err, -ENOMEM, "out of memory");
     health_init(u);
+    opinion_load(u);
     rc = ctl_client_open(&u->diskguard, &u->daemon->spool, "diskguard", err);
     return rc ? rc : recover_batches(u, err);
 }

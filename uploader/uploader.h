@@ -4,8 +4,8 @@
  *     step():  take results -> scan the queue when it is time -> start what is due -> say when to be called
  * again
  *
- * schedule.c decides what runs, results.c what a result means, health.c how each database is, recover.c what
- * was there at start, status.c and control.c what people see and say. */
+ * schedule.c decides what runs, results.c what a result means, health.c how each database is, opinion.c how
+ * it was, recover.c what was there at start, status.c and control.c what people see and say. */
 #ifndef UPLOADER_UPLOADER_H
 #define UPLOADER_UPLOADER_H
 
@@ -150,6 +150,11 @@ void health_take_probe(struct uploader *u, struct upload_job *job);
 /* Announce what time alone has changed, and start the probes that are due. */
 void health_step(struct uploader *u);
 struct mono health_due(const struct uploader *u, const struct database *d); /* the next such step */
+
+/* opinion.c: what was thought of databases when the last uploader ended; after health_init(). And what is
+ * now, for the next one: whenever one goes away or is back. */
+void opinion_load(struct uploader *u);
+void opinion_store(const struct uploader *u);
 
 /* recover.c: at start, before any worker. */
 NODISCARD int recover_batches(struct uploader *u, struct err *err);

@@ -13,7 +13,8 @@ struct backoff {
 
 /* Milliseconds to wait after the `failures`-th failure in a row (1 or more). The ceiling is min * 2^failures,
  * at most max; the delay is anywhere between min and the ceiling, by `random` (any 32 bits).
- * `retry_after_ms`: what the server asked for, 0 when it did not; the delay is never shorter. */
+ * `retry_after_ms`: what the server asked for, 0 when it did not; the delay is never shorter, and at most a
+ * fifth longer: whoever else was asked the same is not to come back at the same moment. */
 int64_t backoff_delay_ms(const struct backoff *backoff, unsigned failures, int64_t retry_after_ms,
                          uint32_t random);
 

@@ -2,6 +2,7 @@
 # What operators say of databases, and what peerd says of them: spillway failover and explain, on one instance.
 
 load lib
+load peers
 
 setup() {
     spillway_setup
@@ -83,6 +84,59 @@ state() { failover | jq -e --arg db "$1" ".databases[] | select(.db == \$db) | $
     spillway --spool "$SPOOL" explain B --json | jq -e '.way == "stays" and (.why | test("requeue"))'
     run spillway --spool "$SPOOL" explain Nothing
     [ "$status" -ne 0 ]
+}
+
+# told_of TABLE: a segment of it comes into sealed/ without a hint; what explain says of it there, to $told. It may be gone before, so: again.
+told_of() {
+    local from=$T/elsewhere
+    mkdir -p "$from" "$SPOOL/sealed/D"
+    seq 10 | walwriter --spool "$from" --db D --table "$1" --no-guard 2>/dev/null
+    file=$(basename "$from"/sealed/D/*.gz)
+    mv "$from/sealed/D/$file" "$SPOOL/sealed/D/"
+    spillway --spool "$SPOOL" explain D/"$1" --json | jq -e --arg f "$file" 'select(.queue == "sealed" and (.file | endswith($f)))' >"$T/told"
+}
+told() { jq -e "$1" "$T/told" >/dev/null || { cat "$T/told" >&2; return 1; }; }
+is_in() { [ -e "$SPOOL/$1/D/$file" ]; } # QUEUE
+
+@test "explain asks whom the segments are moved by: age, size, owner, others that are waited for; and so it happens" {
+    peer b
+    mkdir -p "$SPOOL/state"
+    up() { peerd_up --listen 127.0.0.1:0 --peer "b=$PEER_URL" --peer-poll 50ms --scan-interval 1h --retry-min 20ms "$@"
+        wait_until 20 eval 'spillway --spool "$SPOOL" peers --json | jq -s -e "[.. | objects | select(.present == true)] | length >= 2"'; }
+    # Which of 40 tables are whose, by the program's own word; owner.py agrees with it elsewhere.
+    owned_by() { for i in $(seq 40); do spillway --spool "$SPOOL" owner D "T$i" --json 2>/dev/null | jq -e --arg n "$1" '.owner == $n' >/dev/null && echo "T$i" && return; done; }
+    up --transfer-linger 1h
+    own=$(owned_by n0)
+    theirs=$(owned_by b)
+    [ -n "$own" ] && [ -n "$theirs" ]
+    wait_until 20 told_of "$theirs"
+    told '.way == "shard" and .to == "b" and .rule == "linger" and (.why | test("waits for others.*for "))'
+    is_in sealed
+    wait_until 20 told_of "$own"
+    told '.way == "own" and .to == "n0" and .rule == "own"'
+    wait_until 10 is_in upload
+    stop peerd
+    rm -f "$SPOOL"/sealed/D/*
+    up --max-transfer-age 1ms
+    wait_until 20 told_of "$theirs"
+    told '.way == "own" and .to == "n0" and .rule == "old" and (.why | test("max-transfer-age"))'
+    wait_until 10 is_in upload
+    stop peerd
+    up --max-transfer-size 1
+    wait_until 20 told_of "$theirs"
+    told '.way == "own" and .to == "n0" and .rule == "large" and (.why | test("max-transfer-size"))'
+    wait_until 10 is_in upload
+    failover on D --at b
+    wait_until 20 told_of "$theirs" # age and size do not count now
+    told '.way == "divert" and .to == "b"'
+    wait_until 10 eval '! is_in sealed && ! is_in upload'
+    stop peerd
+    up --transfer-linger 0
+    failover clear D
+    wait_until 20 told_of "$theirs"
+    told '.way == "shard" and .to == "b" and .rule == "owner"'
+    wait_until 10 eval '! is_in sealed && ! is_in upload'
+    [ "$(stored | wc -l)" -ge 20 ]
 }
 
 @test "--failover observe decides and tells, and routes as if all were well" {

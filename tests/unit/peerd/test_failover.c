@@ -92,6 +92,14 @@ static bool reaches(const struct view *view, size_t i, const char *db)
     return view->members[i].is_present && (!said || !health_is_away(said->health));
 }
 
+/* What we say of it in a view that nobody else has; NULL: nothing. */
+static struct peer_database *said_by_us(const struct view *view, const char *db)
+{
+    struct peer_state *state = view->members[view->self].state;
+    const struct peer_database *said = peer_state_find(state, db);
+    return said ? &state->databases[said - state->databases] : NULL;
+}
+
 static const char *name_of(const struct view *view, const struct failover_route *route)
 {
     return route->to ? route->to->name : view_self(view)->name;
@@ -190,6 +198,44 @@ static void nothing_stays_where_it_cannot_be_uploaded_while_somebody_could(void 
         view_unref(view);
         seed = named;
     }
+}
+
+/* Our uploader gets through again, and is held before it may say so: what it has, and what came here for it,
+ * stays with it; what is new goes to those who have said it. Nothing else is other than without that. */
+static void what_is_being_uploaded_again_does_not_set_out(void **state)
+{
+    (void)state;
+    unsigned stayed = 0;
+    for (seed = 1; seed <= ROUNDS; seed++) {
+        uint64_t named = seed;
+        struct view *view = random_view();
+        for (size_t d = 0; d < ARRAY_LEN(dbs); d++) {
+            const struct failover held = failover_look(view, dbs[d], OVERRIDE_AUTO, NULL);
+            struct peer_database *own = said_by_us(view, dbs[d]);
+            bool was_away = own && health_is_away(own->health);
+            if (own)
+                own->is_recovering = true;
+            const struct failover now = failover_look(view, dbs[d], OVERRIDE_AUTO, NULL);
+            assert_int_equal(now.is_active, held.is_active);
+            assert_int_equal(now.is_reached, held.is_reached);
+            for (unsigned t = 0; t < 16; t++) {
+                char name[16];
+                table_name(t, name);
+                const struct failover_segment segment = {
+                    .table = name, .hops = rnd(3), .held_ms = INT64_C(1) << 40, .is_in_upload = rnd(2)};
+                struct failover_route before = failover_route(view, &held, dbs[d], &segment);
+                struct failover_route after = failover_route(view, &now, dbs[d], &segment);
+                bool is_ours = segment.hops > 0 || segment.is_in_upload;
+                bool must_stay = was_away && !now.is_active && now.reaching > 0 && is_ours;
+                if (must_stay ? after.way != FAILOVER_OWN : after.way != before.way || after.to != before.to)
+                    fail_msg("seed %llu, %s", (unsigned long long)named, dbs[d]);
+                stayed += must_stay && before.way == FAILOVER_DETOUR;
+            }
+        }
+        view_unref(view);
+        seed = named;
+    }
+    assert_in_range(stayed, ROUNDS / 10, ROUNDS * 32);
 }
 
 /* With everything in B as bad as can be, A is routed as if all were well. */
@@ -546,6 +592,7 @@ int main(void)
         cmocka_unit_test(failover_is_on_exactly_when_nobody_present_reaches_it),
         cmocka_unit_test(who_has_the_same_view_has_the_same_answer),
         cmocka_unit_test(nothing_stays_where_it_cannot_be_uploaded_while_somebody_could),
+        cmocka_unit_test(what_is_being_uploaded_again_does_not_set_out),
         cmocka_unit_test(a_healthy_database_is_routed_as_without_any_trouble),
         cmocka_unit_test(a_change_moves_only_what_it_is_about),
         cmocka_unit_test(the_next_in_order_takes_over_from_one_that_is_away),

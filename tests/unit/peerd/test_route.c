@@ -96,6 +96,43 @@ static void nothing_but_an_owner_that_is_well_is_ever_sent_to(void **state)
     }
 }
 
+/* What cannot be uploaded from here: whatever its age and size it is sent, or waits; never to upload/. */
+static void what_must_move_on_is_sent_or_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_settled, is_held, is_trouble, has_slot;
+        int64_t age_ms, seen_ms;
+        uint64_t bytes;
+        uint32_t files;
+        const char *reason;
+    } cases[] = {
+        {true, false, false, true, 600, 500, 1000, 1, "owner"},
+        {true, false, false, true, 90001, 500, 1001, 4, "owner"}, /* neither age nor size keeps it here */
+        {true, false, false, true, 600, 499, 1000, 3, "linger"},
+        {true, false, false, true, 600, 499, 1001, 3, "owner"},
+        {true, false, false, true, 600, 499, 1000, 4, "owner"},
+        {true, true, false, true, 90001, 500, 1001, 4, "held"},
+        {true, false, true, true, 90001, 500, 1001, 4, "away"},
+        {true, false, false, false, 90001, 500, 1001, 4, "no-slot"},
+        {false, false, false, true, 90001, 500, 1001, 4, "unsettled"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct route_facts f = {.is_settled = cases[i].is_settled,
+                                      .is_held = cases[i].is_held,
+                                      .is_trouble = cases[i].is_trouble,
+                                      .has_slot = cases[i].has_slot,
+                                      .age_ms = cases[i].age_ms,
+                                      .seen_ms = cases[i].seen_ms,
+                                      .bytes = cases[i].bytes,
+                                      .files = cases[i].files};
+        struct route route = route_move_on(&settings, &f);
+        assert_string_equal(route.reason, cases[i].reason);
+        assert_int_equal(route.way, strcmp(route.reason, "owner") == 0 ? ROUTE_SEND : ROUTE_WAIT);
+        assert_true(*route.text);
+    }
+}
+
 static void age_is_the_ids_and_survives_the_hop(void **state)
 {
     (void)state;
@@ -113,6 +150,7 @@ int main(void)
         cmocka_unit_test(each_rule_at_its_boundary),
         cmocka_unit_test(age_outweighs_what_would_wait),
         cmocka_unit_test(nothing_but_an_owner_that_is_well_is_ever_sent_to),
+        cmocka_unit_test(what_must_move_on_is_sent_or_waits),
         cmocka_unit_test(age_is_the_ids_and_survives_the_hop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

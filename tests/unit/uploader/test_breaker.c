@@ -148,6 +148,55 @@ static void it_closes_by_three_successes_and_says_so_later(void **state)
     assert_int_equal(breaker_health(&t.b), HEALTH_UP);
 }
 
+/* However much waits, it begins with one upload, and each that succeeds makes room for one more. */
+static void it_is_not_met_by_all_at_once(void **state)
+{
+    (void)state;
+    struct bench t;
+    bench_init(&t, 11);
+    assert_int_equal(breaker_room(&t.b), BREAKER_ROOM_MAX); /* nothing has happened yet */
+    open_it(&t, VERDICT_DOWN);
+    pass(&t, 15000);
+    for (int i = 0; i < 3; i++) {
+        hear(&t, BREAKER_PROBE, VERDICT_SUCCESS);
+        assert_int_equal(breaker_room(&t.b), 1);
+    }
+    for (unsigned i = 1; i < 300; i++) {
+        assert_int_equal(breaker_flow(&t.b, t.now), FLOW_FULL);
+        assert_int_equal(breaker_room(&t.b), i < BREAKER_ROOM_MAX ? i : BREAKER_ROOM_MAX);
+        hear(&t, BREAKER_BATCH, VERDICT_SUCCESS);
+    }
+    pass(&t, 10000);
+    hear(&t, BREAKER_BATCH, VERDICT_THROTTLED); /* it has too much: from one again */
+    assert_int_equal(breaker_flow(&t.b, mono_plus(t.now, 60000)), FLOW_ONE);
+    hear(&t, BREAKER_BATCH, VERDICT_SUCCESS);
+    assert_int_equal(breaker_flow(&t.b, t.now), FLOW_FULL);
+    assert_int_equal(breaker_room(&t.b), 2);
+    hear(&t, BREAKER_PROBE, VERDICT_SUCCESS); /* a query is no upload */
+    assert_int_equal(breaker_room(&t.b), 2);
+}
+
+/* A new uploader is of the last one's opinion, and finds out at once. */
+static void what_was_known_is_taken_on(void **state)
+{
+    (void)state;
+    static const enum verdict reasons[] = {VERDICT_DOWN, VERDICT_UNAUTHORISED, VERDICT_MISSING};
+    static const enum health words[] = {HEALTH_DOWN, HEALTH_UNAUTHORISED, HEALTH_MISSING};
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        struct bench t;
+        bench_init(&t, 12);
+        breaker_recall(&t.b, reasons[i], t.now);
+        assert_int_equal(breaker_health(&t.b), words[i]);
+        assert_int_equal(breaker_flow(&t.b, mono_plus(t.now, 3600000)), FLOW_NONE);
+        assert_int_equal(mono_between_ms(t.now, t.b.probe_due), 0);
+        for (int n = 0; n < 3; n++)
+            hear(&t, BREAKER_PROBE, VERDICT_SUCCESS);
+        assert_true(is_away(&t)); /* as for any other that comes back */
+        pass(&t, 10000);
+        assert_int_equal(breaker_health(&t.b), HEALTH_UP);
+    }
+}
+
 static void a_failure_on_the_way_back_opens_it_again(void **state)
 {
     (void)state;
@@ -313,6 +362,9 @@ static void check_deadlines(const struct bench *t)
 {
     assert_true(mono_between_ms(t->now, t->b.probe_due) <= usual.idle_ms * 6 / 5);
     assert_true(mono_between_ms(t->now, t->b.not_before) <= usual.backoff.max_ms);
+    assert_in_range(breaker_room(&t->b), 1, BREAKER_ROOM_MAX);
+    if (t->b.state == BREAKER_OPEN || t->b.state == BREAKER_HALF_OPEN || t->b.throttles > 0)
+        assert_int_equal(breaker_room(&t->b), 1);
     if (t->b.state == BREAKER_OPEN)
         assert_int_equal(breaker_flow(&t->b, mono_plus(t->now, INT64_MAX)), FLOW_NONE);
 }
@@ -424,6 +476,8 @@ int main(void)
         cmocka_unit_test(it_opens_by_count_and_time),
         cmocka_unit_test(it_has_a_word_for_each_trouble),
         cmocka_unit_test(it_closes_by_three_successes_and_says_so_later),
+        cmocka_unit_test(it_is_not_met_by_all_at_once),
+        cmocka_unit_test(what_was_known_is_taken_on),
         cmocka_unit_test(a_failure_on_the_way_back_opens_it_again),
         cmocka_unit_test(a_query_does_not_make_up_for_uploads_that_fail),
         cmocka_unit_test(an_engine_that_counts_is_not_hidden_by_uploads),

@@ -65,6 +65,7 @@ static void delays_grow_and_are_capped(void **state)
         assert_true(middle > 100 && middle < 10000);
     }
     assert_int_equal(backoff_delay_ms(&backoff, 1, 60000, 0), 60000);
+    assert_int_equal(backoff_delay_ms(&backoff, 1, 60000, UINT32_MAX), 72000); /* not all in step */
     assert_int_equal(backoff_delay_ms(&backoff, 1, INT64_MAX, 0), BACKOFF_RETRY_AFTER_MAX_MS);
     assert_int_equal(backoff_slow_ms(&backoff, 0, 0), 5000);
     assert_int_equal(backoff_slow_ms(&backoff, 0, UINT32_MAX), 10000);
