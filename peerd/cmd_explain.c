@@ -33,7 +33,7 @@ static const char *fixed(enum spool_queue queue)
 }
 
 static json_t *ask(struct explaining *explaining, const struct inventory_entry *entry, const char *db,
-                   const struct segment_name *name, unsigned hops, int64_t held_ms)
+                   const struct segment_name *name, const struct hops *hops)
 {
     char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     json_t *request = message_request("explain"), *reply = NULL;
@@ -44,8 +44,8 @@ static json_t *ask(struct explaining *explaining, const struct inventory_entry *
     json_object_set_new(request, "table", json_string(name->table));
     json_object_set_new(request, "schema", json_string(schema));
     json_object_set_new(request, "id", json_integer((json_int_t)name->id));
-    json_object_set_new(request, "hops", json_integer(hops));
-    json_object_set_new(request, "held_ms", json_integer(held_ms));
+    json_object_set_new(request, "hops", json_integer(hops->count));
+    json_object_set_new(request, "held_ms", json_integer(hops_held_ms(hops, wall_now_ms())));
     json_object_set_new(request, "queue", json_string(spool_queue_name(entry->folder->queue)));
     int rc = ctl_ask_once(&explaining->cli->spool, "peerd", request, ANSWER_MS, &reply, &err);
     json_decref(request);
@@ -107,8 +107,8 @@ static int explain_one(void *arg, int fd, const char *label, const struct invent
     if (!answer.why && inventory_read_name(entry->file, &name) == INVENTORY_OTHER) {
         answer.why = "its name is not that of a segment: it is left alone";
     } else if (!answer.why) {
-        int64_t begun_ms = inventory_time_ms(entry);
-        reply = ask(explaining, entry, db, &name, hops_read(fd), begun_ms ? wall_now_ms() - begun_ms : 0);
+        const struct hops hops = hops_read(fd);
+        reply = ask(explaining, entry, db, &name, &hops);
         if (reply)
             from_peerd(reply, &answer);
         else

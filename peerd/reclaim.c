@@ -5,7 +5,6 @@
 #include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
-#include "common/segment/flake.h"
 #include "common/spool/place.h"
 #include "peerd/hops.h"
 
@@ -27,17 +26,16 @@ bool reclaim_is_due(const struct failover *failover)
 static bool must_move_on(const struct reclaiming *reclaiming, int dir, const char *file)
 {
     struct segment_name name;
-    struct flake flake;
     char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     if (segment_name_parse(file, &name) != NAME_OK)
         return false;
     if (name.has_schema)
         schema_hash_text(name.schema_hash, schema);
-    flake_decompose(name.id, &flake);
+    const struct hops hops = hops_of(dir, file);
     const struct failover_segment segment = {.table = name.table,
                                              .schema = schema,
-                                             .hops = hops_of(dir, file),
-                                             .held_ms = reclaiming->now_ms - (int64_t)flake.unix_ms,
+                                             .hops = hops.count,
+                                             .held_ms = hops_held_ms(&hops, reclaiming->now_ms),
                                              .is_in_upload = true};
     const struct failover_route route =
         failover_route(reclaiming->view, reclaiming->failover, reclaiming->db, &segment);

@@ -5,9 +5,9 @@
 #include <sched.h>
 
 #include "common/base/log.h"
+#include "common/http/auth.h"
 #include "common/segment/codec.h"
 #include "common/spool/place.h"
-#include "common/http/auth.h"
 #include "walwriter/slots.h"
 
 struct fixture {
