@@ -2,14 +2,12 @@
  * the second. */
 #include <errno.h>
 
-#include "common/base/clock.h"
 #include "common/base/exit.h"
 #include "common/base/units.h"
 #include "common/cli/jsonline.h"
 #include "common/cli/selection.h"
 #include "common/control/client.h"
 #include "common/control/message.h"
-#include "peerd/hops.h"
 
 enum { ANSWER_MS = 5000 };
 

@@ -40,7 +40,7 @@ static bool is_schema(const struct segment_name *name, const char *text)
 static const char *check_head(const struct freezing *f, const struct member *member)
 {
     struct segment_head head;
-    unsigned hops = hops_of_head(member);
+    unsigned hops = hops_of_head(member).count;
     if (segment_head_read(member->head_json, member->head_json_bytes, &head) != SEGMENT_HEAD_OK)
         return "bad-head";
     bool fits = strcmp(head.db, f->outbox->manifest.db) == 0 && strcmp(head.table, f->name.table) == 0 &&

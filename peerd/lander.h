@@ -44,6 +44,7 @@ struct landing_job {
     const void *data; /* whole members, but for pieces, which may end in the middle of one */
     size_t bytes;
     struct writer_counts counts; /* of the members that end in data */
+    uint64_t since_ms;           /* what has come is as old as that, in wall time */
     int64_t room_bytes;
     struct landing *own; /* the lander's */
 };

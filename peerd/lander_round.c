@@ -44,7 +44,8 @@ static void drop_own(struct lander *lander, struct landing_job *job)
 
 static int append_piece(struct lander *lander, struct landing_job *job, struct err *err)
 {
-    int rc = job->own ? 0 : landings_new_own(&lander->landings, &job->key, &job->own, err);
+    int rc = job->own ? writer_redate(&job->own->writer, job->since_ms, err)
+                      : landings_new_own(&lander->landings, &job->key, job->since_ms, &job->own, err);
     if (rc == 0 && job->bytes > 0)
         rc = writer_append(&job->own->writer, job->data, job->bytes, &job->counts, err);
     if (rc == 0 && lander->settings->sync != SYNC_NEVER)
@@ -196,7 +197,7 @@ static void sort_in(struct lander *lander, struct round *round, struct landing_j
 
 /* Bodies of one segment, each with its marker, into one block. */
 static int gather(struct lander *lander, struct landing *landing, struct landing_job *first,
-                  const struct landing_job *end, struct writer_counts *counts)
+                  const struct landing_job *end, struct writer_counts *counts, uint64_t *since_ms)
 {
     int rc = 0;
     buf_clear(&lander->block);
@@ -207,6 +208,7 @@ static int gather(struct lander *lander, struct landing *landing, struct landing
         counts->rows += job->counts.rows;
         counts->raw_bytes += job->counts.raw_bytes;
         counts->blocks += job->counts.blocks;
+        *since_ms = job->since_ms < *since_ms ? job->since_ms : *since_ms;
     }
     return rc;
 }
@@ -226,15 +228,18 @@ static int put_block(struct lander *lander, struct landing *landing, struct land
                      const struct landing_job *end, size_t jobs, struct err *err)
 {
     struct writer_counts counts = {0};
+    uint64_t since_ms = UINT64_MAX;
     size_t lines = landing->lines.len;
-    int rc = gather(lander, landing, first, end, &counts);
+    int rc = gather(lander, landing, first, end, &counts, &since_ms);
     if (rc == 0)
         rc = ledger_reserve(lander->ledger, jobs);
     if (rc == 0)
         rc = note_lines(landing, first, end);
     if (rc)
         return err_set(err, rc, "out of memory");
-    rc = writer_append(&landing->writer, lander->block.data, lander->block.len, &counts, err);
+    rc = writer_redate(&landing->writer, since_ms, err);
+    if (rc == 0)
+        rc = writer_append(&landing->writer, lander->block.data, lander->block.len, &counts, err);
     if (rc)
         landing->lines.len = lines;
     return rc;
@@ -273,7 +278,7 @@ static void write_commits(struct lander *lander, struct round *round)
         next = job->next;
         int rc = count == ARRAY_LEN(touched) ? -EMFILE : 0;
         if (rc == 0)
-            rc = landings_get(&lander->landings, &job->key, &landing, &err);
+            rc = landings_get(&lander->landings, &job->key, job->since_ms, &landing, &err);
         else
             err_set(&err, rc, "too many tables at once");
         if (rc) {

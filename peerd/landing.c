@@ -54,7 +54,7 @@ static int write_head(struct landing *landing, struct err *err)
 }
 
 static int create(struct landings *landings, struct landing *landing, enum segment_format format,
-                  struct err *err)
+                  uint64_t since_ms, struct err *err)
 {
     struct lease *lease;
     int rc = origin_init(&landing->origin, landing->database->name, landing->table, landing->schema, format,
@@ -62,6 +62,7 @@ static int create(struct landings *landings, struct landing *landing, enum segme
     if (rc)
         return rc;
     landing->origin.extra = landing->extra;
+    landing->origin.since_ms = since_ms;
     rc = landings_lease(landings, landing->database, &lease, err);
     if (rc == 0)
         rc = writer_create(&landing->writer, landings->spool, lease, &landing->origin, WRITER_LANDING, err);
@@ -70,15 +71,15 @@ static int create(struct landings *landings, struct landing *landing, enum segme
     return rc;
 }
 
-static int make(struct landings *landings, const struct landing_key *key, struct landing **out,
-                struct err *err)
+static int make(struct landings *landings, const struct landing_key *key, uint64_t since_ms,
+                struct landing **out, struct err *err)
 {
     if (landings->count >= landings->settings->open_max)
         return err_set(err, -EMFILE, "too many tables and large bodies at a time (max-open-files)");
     struct landing *landing = new_landing(key);
     if (!landing)
         return err_set(err, -ENOMEM, "out of memory");
-    int rc = create(landings, landing, key->format, err);
+    int rc = create(landings, landing, key->format, since_ms, err);
     if (rc) {
         free_landing(landing);
         return rc;
@@ -174,13 +175,13 @@ struct landing *landings_find(struct landings *landings, const struct landing_ke
     return landing;
 }
 
-int landings_get(struct landings *landings, const struct landing_key *key, struct landing **out,
-                 struct err *err)
+int landings_get(struct landings *landings, const struct landing_key *key, uint64_t since_ms,
+                 struct landing **out, struct err *err)
 {
     *out = landings_find(landings, key);
     if (*out)
         return 0;
-    int rc = make(landings, key, out, err);
+    int rc = make(landings, key, since_ms, out, err);
     if (rc)
         return rc;
     uint64_t hash = hash_of(key);
@@ -192,10 +193,10 @@ int landings_get(struct landings *landings, const struct landing_key *key, struc
     return 0;
 }
 
-int landings_new_own(struct landings *landings, const struct landing_key *key, struct landing **out,
-                     struct err *err)
+int landings_new_own(struct landings *landings, const struct landing_key *key, uint64_t since_ms,
+                     struct landing **out, struct err *err)
 {
-    int rc = make(landings, key, out, err);
+    int rc = make(landings, key, since_ms, out, err);
     if (rc)
         return rc;
     (*out)->is_own = true;

@@ -2,6 +2,10 @@
  * hops; a large body has one of its own. Each transfer in it ends with a commit marker (marker.h); it goes to
  * upload/ when it is large or old enough, after the ids of its transfers are in the ledger.
  *
+ * Its id has the time of the oldest rows in it, by the heads that came with them, so a segment's age counts
+ * from where it was written however often it is sent; it is renamed before older rows are appended
+ * (writer_redate).
+ *
  * All of it belongs to one thread, the lander's. */
 #ifndef SPILLWAY_PEERD_LANDING_H
 #define SPILLWAY_PEERD_LANDING_H
@@ -80,12 +84,13 @@ NODISCARD int landings_lease(struct landings *landings, struct received_database
 /* The open one for `key`; NULL: there is none. */
 struct landing *landings_find(struct landings *landings, const struct landing_key *key);
 
-/* The open one for `key`, made when there is none. writer_is_full(rc), -EMFILE, -ENOMEM: later. */
-NODISCARD int landings_get(struct landings *landings, const struct landing_key *key, struct landing **landing,
-                           struct err *err);
+/* The open one for `key`, made for rows since `since_ms` when there is none. writer_is_full(rc), -EMFILE,
+ * -ENOMEM: later. */
+NODISCARD int landings_get(struct landings *landings, const struct landing_key *key, uint64_t since_ms,
+                           struct landing **landing, struct err *err);
 
 /* One for a single body. */
-NODISCARD int landings_new_own(struct landings *landings, const struct landing_key *key,
+NODISCARD int landings_new_own(struct landings *landings, const struct landing_key *key, uint64_t since_ms,
                                struct landing **landing, struct err *err);
 
 /* It is complete: to be sealed with the next tick. */

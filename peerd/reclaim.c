@@ -5,7 +5,6 @@
 #include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
-#include "common/segment/flake.h"
 #include "common/spool/place.h"
 #include "peerd/hops.h"
 
@@ -28,17 +27,16 @@ struct failover_route reclaim_route(const struct view *view, const struct failov
                                     int dir, const char *file)
 {
     struct segment_name name;
-    struct flake flake;
     char schema[SCHEMA_HASH_TEXT_BYTES] = "-";
     if (segment_name_parse(file, &name) != NAME_OK)
         return (struct failover_route){.way = FAILOVER_OWN, .reason = "it is no segment"};
     if (name.has_schema)
         schema_hash_text(name.schema_hash, schema);
-    flake_decompose(name.id, &flake);
+    const struct hops hops = hops_of(dir, file);
     const struct failover_segment segment = {.table = name.table,
                                              .schema = schema,
-                                             .hops = hops_of(dir, file),
-                                             .held_ms = wall_now_ms() - (int64_t)flake.unix_ms,
+                                             .hops = hops.count,
+                                             .held_ms = hops_held_ms(&hops, wall_now_ms()),
                                              .is_in_upload = true};
     return failover_route(view, failover, db, &segment);
 }

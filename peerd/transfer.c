@@ -120,6 +120,7 @@ static struct landing_job *prepare(struct transfer *transfer, enum land_kind kin
         job->data = transfer->body->data;
         job->bytes = transfer->body->fill;
         job->counts = transfer->body->counts;
+        job->since_ms = transfer->body->since_ms;
         job->marker.digest = digest_value(&transfer->body->digest);
     }
     return job;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "common/segment/flake.h"
 #include "common/segment/head.h"
 
 enum { ROOM_MIN = 16 << 10 };
@@ -35,6 +36,7 @@ struct transfer_body *transfer_body_new(const struct transfer_target *target, st
     body->target = target;
     body->memory = memory;
     body->piece_max = piece_max;
+    body->since_ms = UINT64_MAX;
     digest_init(&body->digest);
     verifier_init(&body->verifier);
     size_t room = expected > 0 && expected < piece_max ? (size_t)expected : ROOM_MIN;
@@ -120,6 +122,8 @@ static enum transfer_body_status check_head(struct transfer_body *body)
         return refuse(body, "the head at byte %" PRIu64 ": %s", member->offset,
                       segment_head_status_text(status));
     enum transfer_body_status result = compare_head(body, &head);
+    if (flake_has_time(head.id) && flake_unix_ms(head.id) < body->since_ms)
+        body->since_ms = flake_unix_ms(head.id);
     segment_head_fini(&head);
     return result;
 }

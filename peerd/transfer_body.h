@@ -26,6 +26,7 @@ struct transfer_body {
     size_t fill, room;
     struct writer_counts counts; /* of the members that end in the piece */
     uint64_t bytes, rows;        /* of all of it */
+    uint64_t since_ms; /* so old are its oldest rows, as far as it was read; UINT64_MAX: no head says it */
     struct digest digest;
     char *schema; /* of the first head, canonical; NULL: no head yet */
     char why[BODY_WHY_BYTES];

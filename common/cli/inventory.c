@@ -129,6 +129,7 @@ static int add_file(void *arg, const struct spool_place *place, int dir, const c
         return -ENOMEM;
     *entry = (struct inventory_entry){.id = kind == INVENTORY_OTHER ? 0 : name.id,
                                       .bytes = st.st_size,
+                                      .inode = st.st_ino,
                                       .folder = folder,
                                       .file = copy,
                                       .kind = kind,
@@ -286,6 +287,57 @@ static int search_queue(const struct spool *spool, enum spool_queue queue, struc
     return open_at(spool, &search->found, search->file);
 }
 
+static bool is_listed(const struct inventory *inventory, const char *db, const char *file)
+{
+    for (size_t i = 0; i < inventory->count; i++)
+        if (strcmp(inventory->entries[i].file, file) == 0 &&
+            strcmp(inventory->entries[i].folder->db, db) == 0)
+            return true;
+    return false;
+}
+
+/* By its inode: a landing segment that got older rows has another name. */
+struct tracing {
+    struct inventory *inventory;
+    struct inventory_entry *entry;
+    int fd;
+};
+
+static int trace(void *arg, const struct spool_place *place, int dir, const char *file)
+{
+    struct tracing *tracing = arg;
+    struct inventory_entry *entry = tracing->entry;
+    char base[SPOOL_NAME_BYTES];
+    struct stat st;
+    struct segment_name name;
+    if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != entry->inode)
+        return 0;
+    bool is_landing = base_of(file, base);
+    if (is_listed(tracing->inventory, place->db, base) ||
+        inventory_read_name(file, &name) != INVENTORY_SEGMENT)
+        return 1;
+    const struct inventory_folder *folder = intern(tracing->inventory, place);
+    const char *copy = arena_text(&tracing->inventory->arena, base);
+    if (!folder || !copy)
+        return -ENOMEM;
+    entry->id = name.id;
+    entry->folder = folder;
+    entry->file = copy;
+    entry->is_landing = is_landing;
+    tracing->fd = open_in(dir, file);
+    return tracing->fd < 0 ? tracing->fd : 1;
+}
+
+static int open_renamed(struct inventory *inventory, const struct spool *spool, struct inventory_entry *entry)
+{
+    struct tracing tracing = {.inventory = inventory, .entry = entry, .fd = -ENOENT};
+    const char *db = entry->folder->db;
+    int rc = 0;
+    for (size_t queue = 0; rc == 0 && queue < QUEUE_COUNT; queue++)
+        rc = spool_walk(spool, (enum spool_queue)queue, db, trace, &tracing);
+    return rc < 0 ? rc : tracing.fd;
+}
+
 int inventory_open(struct inventory *inventory, const struct spool *spool, struct inventory_entry *entry)
 {
     char name[SPOOL_NAME_BYTES];
@@ -293,10 +345,13 @@ int inventory_open(struct inventory *inventory, const struct spool *spool, struc
     int fd = open_at(spool, &place, inventory_file(entry, name));
     if (fd != -ENOENT)
         return fd;
-    entry->is_landing = false; /* wherever it is by now, it is whole */
+    bool was_landing = entry->is_landing;
+    entry->is_landing = false; /* under its name it is whole, wherever it is by now */
     struct search search = {.db = entry->folder->db, .file = entry->file};
     for (size_t queue = 0; fd == -ENOENT && queue < QUEUE_COUNT; queue++)
         fd = search_queue(spool, (enum spool_queue)queue, &search);
+    if (fd == -ENOENT && was_landing)
+        return open_renamed(inventory, spool, entry);
     if (fd < 0)
         return fd;
     const struct inventory_folder *folder = intern(inventory, &search.found);

@@ -1,5 +1,5 @@
 /* What segments there are, in all queues, in the order of their ids: the basis of ls, cat, verify, requeue,
- * rm and export. A snapshot: what moves meanwhile is found again with inventory_open(). About 90 bytes of
+ * rm and export. A snapshot: what moves meanwhile is found again with inventory_open(). About 100 bytes of
  * memory a segment. One thread. */
 #ifndef SPILLWAY_CLI_INVENTORY_H
 #define SPILLWAY_CLI_INVENTORY_H
@@ -23,6 +23,7 @@ enum inventory_kind {
 struct inventory_entry {
     uint64_t id;   /* 0 if INVENTORY_OTHER */
     int64_t bytes; /* length of the file */
+    ino_t inode;
     const struct inventory_folder *folder;
     const char *file; /* without what its name ends with while it is one that peers' rows land in */
     enum inventory_kind kind;
@@ -91,8 +92,8 @@ const char *inventory_label(const struct inventory_entry *entry, char label[stat
  * Returns it. */
 const char *inventory_db(const struct inventory_folder *folder, char *db);
 
-/* Open the segment's file wherever it is by now; the entry then says where. The caller closes it. -ENOENT: it
- * has left the spool. */
+/* Open the segment's file wherever it is by now, and called whatever (a landing segment may be renamed); the
+ * entry then says where. The caller closes it. -ENOENT: it has left the spool, or is another entry. */
 NODISCARD int inventory_open(struct inventory *inventory, const struct spool *spool,
                              struct inventory_entry *entry);
 

@@ -1,6 +1,6 @@
 #include "common/segment/flake.h"
 
-enum { HOST_SHIFT = 13, MS_SHIFT = 23 };
+enum { HOST_SHIFT = 13, MS_SHIFT = 23, DAY_MS = 86400000 };
 
 uint64_t flake_compose(const struct flake *parts)
 {
@@ -28,7 +28,7 @@ uint64_t flake_next(uint64_t last, uint64_t now_unix_ms, uint32_t host)
         return id;
     flake_decompose(last, &parts);
     parts.host = host;
-    if (parts.sequence < FLAKE_SEQUENCE_MAX) {
+    if (parts.sequence < FLAKE_SEQUENCE_NEXT_MAX) {
         parts.sequence++;
         id = flake_compose(&parts);
         if (id > last)
@@ -39,6 +39,25 @@ uint64_t flake_next(uint64_t last, uint64_t now_unix_ms, uint32_t host)
     parts.sequence = 0;
     id = flake_compose(&parts);
     return id > last ? id : 0;
+}
+
+uint64_t flake_at(uint64_t unix_ms, uint32_t host, uint64_t count)
+{
+    enum { SEQUENCES = FLAKE_SEQUENCE_MAX - FLAKE_SEQUENCE_NEXT_MAX, MS_USED = 1000 };
+    const struct flake parts = {.unix_ms = unix_ms - count / SEQUENCES % MS_USED,
+                                .host = host,
+                                .sequence = FLAKE_SEQUENCE_MAX - (uint32_t)(count % SEQUENCES)};
+    return flake_compose(&parts);
+}
+
+uint64_t flake_unix_ms(uint64_t id)
+{
+    return (id >> MS_SHIFT) + FLAKE_EPOCH_UNIX_MS;
+}
+
+bool flake_has_time(uint64_t id)
+{
+    return id >> MS_SHIFT >= DAY_MS;
 }
 
 void flake_print(uint64_t id, char out[FLAKE_TEXT_BYTES + 1])

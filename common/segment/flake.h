@@ -13,6 +13,7 @@
 enum {
     FLAKE_HOST_MAX = 1023,
     FLAKE_SEQUENCE_MAX = 8191,
+    FLAKE_SEQUENCE_NEXT_MAX = 4095, /* of flake_next(); those above are of flake_at() */
     FLAKE_TEXT_BYTES = 16,
 };
 #define FLAKE_EPOCH_UNIX_MS UINT64_C(1388534400000) /* 2014-01-01T00:00:00Z */
@@ -33,6 +34,17 @@ void flake_decompose(uint64_t id, struct flake *parts);
  * when the sequence of one millisecond is used up: then it runs ahead of the clock). last 0: none yet. 0 only
  * if there is no greater id (year 2083). */
 NODISCARD uint64_t flake_next(uint64_t last, uint64_t now_unix_ms, uint32_t host);
+
+/* An id of a time that has been, for rows that were taken elsewhere; never one that flake_next() gives.
+ * `count`, that of such ids so far, tells them apart: any 4096 in a row differ, and four million of one time.
+ * Its time is up to a second before unix_ms, and just that for the first 4096. */
+uint64_t flake_at(uint64_t unix_ms, uint32_t host, uint64_t count);
+
+/* The time of an id, in milliseconds since 1970. */
+uint64_t flake_unix_ms(uint64_t id);
+
+/* Does its time tell anything? Not on the first day of all: a clock that was never set gives such ids. */
+bool flake_has_time(uint64_t id);
 
 /* 16 lower-case hexadecimal digits and a terminator. */
 void flake_print(uint64_t id, char out[FLAKE_TEXT_BYTES + 1]);

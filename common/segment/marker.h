@@ -10,11 +10,15 @@
 #include <stdbool.h>
 
 #include "common/segment/digest.h"
+#include "common/segment/flake.h"
+#include "common/segment/head.h"
+#include "common/segment/member.h"
 
 enum {
     TRANSFER_ID_MAX = 200,   /* bytes of an id: 1 to so many of [A-Za-z0-9._-] */
     TRANSFER_FROM_MAX = 255, /* bytes of the sender's name, of the same characters; it may be "" */
     MARKER_EXTRA_MAX = 640,  /* what a marker's text has more than the head's */
+    MARKER_OWNER_BYTES = FLAKE_TEXT_BYTES + SEGMENT_INSTANCE_MAX + 2,
 };
 
 struct marker {
@@ -30,8 +34,20 @@ NODISCARD bool transfer_word_is_valid(const char *text, size_t most);
  * an object. Returns its length. */
 size_t marker_write(const struct marker *marker, const char *head_json, size_t head_bytes, char *out);
 
-/* False: it is not a marker, or not one that marker_write() wrote. */
-NODISCARD bool marker_read(const char *json, size_t bytes, struct marker *marker);
+/* False: it is not a marker, or not one that marker_write() wrote. `owner` becomes the id of the segment that
+ * the head is of, and the instance which made it. */
+NODISCARD bool marker_read(const char *json, size_t bytes, struct marker *marker,
+                           char owner[static MARKER_OWNER_BYTES]);
+
+/* Which heads of a landing segment are markers of its own. What a peer had received before it sent it holds
+ * markers too, of that peer's segments: they end nothing here. Zeroed before the first head. */
+struct marker_filter {
+    bool has_owner; /* false: the first head cannot be read, and every marker counts */
+    char owner[MARKER_OWNER_BYTES];
+};
+
+/* Shown all heads of the file, in order: is this one of its markers? */
+NODISCARD bool marker_is_own(struct marker_filter *filter, const struct member *head, struct marker *marker);
 
 /* Called for each marker, in order; not 0 ends the walk. */
 typedef int marker_visit(void *arg, const struct marker *marker);

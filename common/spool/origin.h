@@ -24,6 +24,7 @@ struct segment_origin {
     bool has_schema;
     uint64_t schema_hash;
     enum segment_format format;
+    uint64_t since_ms; /* the segment is as old as that, in wall time; 0: it begins now */
     const char *extra; /* further members of the head's JSON object ("a":1,"b":2), the caller's; NULL: none */
 };
 

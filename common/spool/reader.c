@@ -163,13 +163,13 @@ bool segment_is_landing(const char *file)
 int segment_reader_end_at_marker(struct segment_reader *reader)
 {
     struct scan_item item;
+    struct marker_filter filter = {0};
     struct marker marker;
     const uint8_t *bytes;
     uint64_t end = 0;
     int rc;
     while ((rc = segment_reader_next(reader, &item, &bytes)) > 0)
-        if (item.is_member && item.member.is_head &&
-            marker_read(item.member.head_json, item.member.head_json_bytes, &marker))
+        if (item.is_member && item.member.is_head && marker_is_own(&filter, &item.member, &marker))
             end = item.offset + item.bytes;
     if (reader->is_scanning)
         scan_fini(&reader->scan);

@@ -182,15 +182,14 @@ static int map_ids(struct spool *spool, struct err *err)
         return err_errno(err, -errno, "spool %s: state/%s cannot be opened", spool->path, ids_name);
     int rc = 0;
     /* Allocate the block now: a store into a hole of a full file system would be a SIGBUS. */
-    int full = posix_fallocate(fd, 0, sizeof *spool->last_id);
+    int full = posix_fallocate(fd, 0, sizeof *spool->ids);
     void *page = MAP_FAILED;
     if (full)
         rc = err_errno(err, -full, "spool %s: no room for state/%s", spool->path, ids_name);
-    else if ((page = mmap(NULL, sizeof *spool->last_id, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) ==
-             MAP_FAILED)
+    else if ((page = mmap(NULL, sizeof *spool->ids, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
         rc = err_errno(err, -errno, "spool %s: state/%s cannot be mapped", spool->path, ids_name);
     else
-        spool->last_id = page;
+        spool->ids = page;
     close(fd);
     return rc;
 }
@@ -278,9 +277,9 @@ void spool_close(struct spool *spool)
     close_fd(&spool->state);
     for (size_t i = 0; i < QUEUE_COUNT; i++)
         close_fd(&spool->queues[i]);
-    if (spool->last_id)
-        munmap(spool->last_id, sizeof *spool->last_id);
-    spool->last_id = NULL;
+    if (spool->ids)
+        munmap(spool->ids, sizeof *spool->ids);
+    spool->ids = NULL;
 }
 
 int spool_exit_code(int rc)
@@ -293,12 +292,17 @@ int spool_exit_code(int rc)
 
 uint64_t spool_next_id(struct spool *spool)
 {
-    _Atomic uint64_t *shared = (_Atomic uint64_t *)(void *)spool->last_id;
-    uint64_t last = atomic_load(shared), next;
+    uint64_t last = atomic_load(&spool->ids->last), next;
     do
         next = flake_next(last, (uint64_t)wall_now_ms(), spool->host);
-    while (!atomic_compare_exchange_weak(shared, &last, next));
+    while (!atomic_compare_exchange_weak(&spool->ids->last, &last, next));
     return next;
+}
+
+uint64_t spool_next_id_at(struct spool *spool, uint64_t unix_ms)
+{
+    uint64_t now_ms = (uint64_t)wall_now_ms(), count = atomic_fetch_add(&spool->ids->dated, 1);
+    return flake_at(unix_ms < now_ms ? unix_ms : now_ms, spool->host, count);
 }
 
 int spool_lock(struct spool *spool, const char *program, struct err *err)

@@ -40,13 +40,19 @@ enum { SPOOL_FORMAT = 1, SPOOL_NAME_BYTES = NAME_MAX + 1 };
 
 struct ballast;
 
+/* The content of state/ids. */
+struct spool_ids {
+    _Atomic uint64_t last;  /* that was given */
+    _Atomic uint64_t dated; /* how many spool_next_id_at() gave */
+};
+
 struct spool {
     int fd;                  /* the directory itself */
     int run, state;          /* of the folders so called; -1 in a spool opened for reading that lacks them */
     int queues[QUEUE_COUNT]; /* likewise */
     char path[PATH_MAX];     /* absolute */
     bool is_guarded;         /* copies made in it want room from diskguard; set false for --no-guard */
-    uint64_t *last_id;       /* shared by all processes of the spool; NULL when opened for reading */
+    struct spool_ids *ids;   /* shared by all processes of the spool; NULL when opened for reading */
     struct ballast *ballast; /* room for steps that drain it, in programs that have some; else NULL */
     unsigned host;           /* 0..1023, from the instance's name: part of each id */
 };
@@ -68,6 +74,10 @@ int spool_exit_code(int rc);
 /* A fresh id, larger than every id that any process of this spool got before, also when the wall clock goes
  * back and across restarts (common/segment/flake.h). Lock-free; for spools opened to work in. */
 uint64_t spool_next_id(struct spool *spool);
+
+/* A fresh id of the time `unix_ms`, or of now when that has not come yet: for rows that were taken elsewhere,
+ * whose age counts from then (flake_at()). Likewise. */
+uint64_t spool_next_id_at(struct spool *spool, uint64_t unix_ms);
 
 /* One program of a kind works on a spool: takes `run/<program>.lock` for as long as the process lives.
  * -EBUSY: another has it; the text names its pid. */

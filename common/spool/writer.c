@@ -107,7 +107,7 @@ static int create_file(struct writer *w, int dir, const struct segment_origin *o
 {
     char name[SPOOL_NAME_BYTES];
     for (unsigned i = 0; i < CREATE_TRIES; i++) {
-        w->id = spool_next_id(w->spool);
+        w->id = origin->since_ms ? spool_next_id_at(w->spool, origin->since_ms) : spool_next_id(w->spool);
         origin_file_name(origin, w->id, w->file);
         w->fd = openat(dir, writer_active_name(w, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (w->fd < 0 && errno == EEXIST)

@@ -96,6 +96,12 @@ static inline bool writer_is_open(const struct writer *w)
     return w->fd >= 0;
 }
 
+/* The rows that come next are older than it is: it gets an id of their time, and the name of that. What was
+ * appended before stays in it whatever happens. Only with WRITER_LANDING, and one that was created with an
+ * origin.since_ms; a time that is not before the id's changes nothing. The new name is durable with the next
+ * sync. writer_is_full(rc): try later. */
+NODISCARD int writer_redate(struct writer *w, uint64_t unix_ms, struct err *err);
+
 /* Append valid members: all of them, or, on failure, nothing: the file is cut back to its last good end.
  * writer_is_full(rc): try later. Anything else: seal what there is, or abandon it. */
 NODISCARD int writer_append(struct writer *w, const void *members, size_t bytes,

@@ -4,46 +4,10 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # eval and bash -c; bats runs each test in a subshell, sets $output, $status
 
 load lib
+load receive
 
 setup() { spillway_setup; }
 teardown() { stop_all; }
-
-# receiver [FLAG...]: peerd at a port of the kernel's; URL and PORT are where it listens.
-receiver() {
-    : >>"$T/rcv.log"
-    : >"$T/rcv.log"
-    start rcv peerd --spool "$SPOOL" --name n1 --listen "${LISTEN:-127.0.0.1:0}" --log-timestamps no "$@"
-    wait_until 10 grep -q 'info started' "$T/rcv.log"
-    PORT=$(sed -n 's/.*listening.* http=[0-9.]*:\([0-9]*\) .*/\1/p' "$T/rcv.log" | tail -n 1)
-    URL=http://127.0.0.1:$PORT
-    export URL PORT
-}
-
-# segment NAME [TABLE [DB]] < rows: a segment, made by walwriter in a spool of its own, becomes $T/NAME.gz. SCHEMA: with this one.
-segment() {
-    local made
-    mkdir -p "$T/made.$1"
-    walwriter --spool "$T/made.$1" --db "${3:-D}" --table "${2:-T}" --no-guard --format "${FORMAT:-csv}" ${SCHEMA:+--schema "$SCHEMA"} 2>/dev/null
-    made=$(find "$T/made.$1/sealed" -name '*.gz')
-    cp "$made" "$T/$1.gz"
-    basename "$made" | cut -d, -f2 >"$T/$1.schema"
-}
-
-# to ID [TABLE [DB [SCHEMA]]]: the target of a transfer.
-to() { echo "/transfer?db=${3-D}&table=${2-T}&schema=${4--}&format=${FORMAT:-csv}&id=$1"; }
-
-# post TARGET FILE [CURL-FLAG...]: prints the status; the answer is in $T/answer, its headers in $T/headers.
-post() {
-    local target=$1 file=$2
-    shift 2
-    [[ $* == *Expect:* ]] || set -- -H 'Expect:' "$@"
-    curl -s -o "$T/answer" -D "$T/headers" -w '%{http_code}' -H 'Content-Type: application/gzip' --data-binary "@$file" "$@" "$URL$target"
-}
-answer() { jq -r "$1" "$T/answer"; }
-odd() { python3 "$BATS_TEST_DIRNAME/transfer.py" "$@"; }
-ctl() { "$REPO/${BUILD:-build}/tests/ctl.zlib" "$@"; }
-land() { stop rcv; } # all that was taken is in upload/ then
-is_clean() { [ -z "$(find "$SPOOL/active" "$SPOOL/upload" "$SPOOL/quarantine" "$SPOOL/sealed" -type f)" ]; }
 
 @test "202: small ones share a segment, a large one has its own; rows as they were sent" {
     seq 1 100 | segment a; seq 101 200 | segment b; seq 1 3000000 | segment big

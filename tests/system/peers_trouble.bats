@@ -90,16 +90,20 @@ configure_pair() { # LINE...: in both configurations
     for i in 1 2 3; do write n0 "$t" "$i" "$i"; done
     arrived() { [ "$(rows_of n1 upload | wc -l)" -eq 3 ]; }
     wait_until 20 arrived
-    grep -ho 'sealed.*id=[0-9a-f]\{16\}' "$T"/*.log || :
     # What left n0 is known by the heads in what n1 has: three ids of n0, each with its time, beside n1's own.
     SPOOL=$T/n1 segments upload | xargs -d '\n' cat | grep -ao '"id":"[0-9a-f]\{16\}","instance":"[^"]*"' | sort -u >"$T/ids"
-    cat "$T/ids"
     [ "$(grep -vc '"instance":"n1"' "$T/ids")" -eq 3 ]
     sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p' "$T/ids" | python3 -c '
 import sys, time
 for line in sys.stdin:
     age = time.time() - ((int(line, 16) >> 23) / 1000 + 1388534400)
     assert 0 <= age < 3600, age'
+    # And what arrived is as old as the oldest of them.
+    SPOOL=$T/n1 segments upload | python3 -c '
+import sys
+time = lambda text: int(text, 16) >> 23
+heads = [time(line.split("\"")[3]) for line in open(sys.argv[1]) if "\"n1\"" not in line]
+assert min(heads) == min(time(line.rsplit(",", 1)[1][:16]) for line in sys.stdin), heads' "$T/ids"
     # Older than max-transfer-age, or received: it stays where it is.
     [ "$(in_ring n1 status --json | jq '.programs.peerd.transfers.totals.D.segments_sent // 0')" -eq 0 ]
 }

@@ -112,7 +112,8 @@ class PeerdReceive(Scene):
 
     def __init__(self, rig, top):
         super().__init__(rig, top)
-        self.queues = [cached(rig, small, f"peer{i}", self.count, f"P{i}") for i in range(self.clients)]
+        older = cached(rig, small, "older", 100, "P0")  # begun before the others: what is open is renamed when it comes
+        self.queues = [cached(rig, small, f"peer{i}", self.count, f"P{i}") for i in range(self.clients)] + [older]
         self.other = cached(rig, small, "other", 40, "P0")[0]
         self.here, self.has_other = set(), False
         self.logs = tempfile.mkdtemp(prefix="logs.", dir=rig.top)  # not where the power may be cut

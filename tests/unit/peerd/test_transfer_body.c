@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/segment/codec.h"
+#include "common/segment/flake.h"
 #include "common/spool/origin.h"
 #include "peerd/transfer_body.h"
 
@@ -15,19 +16,24 @@ struct fixture {
     size_t ends[3], end_count; /* of the members that set_up() wrote */
 };
 
-static size_t put_head(struct fixture *f, const char *table, const char *schema)
+static size_t put_head_of(struct fixture *f, const char *table, const char *schema, uint64_t id)
 {
     struct segment_origin origin;
     struct err err;
     size_t bytes;
     uint8_t *head = malloc(ORIGIN_HEAD_MAX);
     assert_int_equal(origin_init(&origin, "D", table, schema, SEGMENT_CSV, "n0", &err), 0);
-    assert_int_equal(origin_encode_head(&origin, 1, head, &bytes), 0);
+    assert_int_equal(origin_encode_head(&origin, id, head, &bytes), 0);
     memcpy(f->data + f->bytes, head, bytes);
     f->bytes += bytes;
     origin_fini(&origin);
     free(head);
     return bytes;
+}
+
+static size_t put_head(struct fixture *f, const char *table, const char *schema)
+{
+    return put_head_of(f, table, schema, 1);
 }
 
 static void put_block(struct fixture *f)
@@ -170,6 +176,26 @@ static void test_heads_are_compared(void **state)
     transfer_body_free(body);
 }
 
+/* By all heads; what says nothing of a time says nothing. */
+static void test_its_age_is_that_of_its_oldest_rows(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t now = FLAKE_EPOCH_UNIX_MS + (UINT64_C(1) << 38);
+    static const int64_t ages[] = {500, 90000, 1000, -3600000};
+    struct transfer_body *body = transfer_body_new(&f->target, &f->memory, 1 << 16, 0);
+    assert_int_equal(feed(body, f->data, f->bytes, 100), BODY_OK);
+    assert_true(body->since_ms == UINT64_MAX); /* its one head has the id of a clock that was never set */
+    transfer_body_free(body);
+    for (size_t i = 0; i < ARRAY_LEN(ages); i++) {
+        put_head_of(f, "T", "", flake_at(now - (uint64_t)ages[i], 3, i));
+        put_block(f);
+        body = transfer_body_new(&f->target, &f->memory, 1 << 16, 0);
+        assert_int_equal(feed(body, f->data, f->bytes, 100), BODY_OK);
+        assert_true(body->since_ms == now - (i == 0 ? 500 : 90000));
+        transfer_body_free(body);
+    }
+}
+
 static void test_memory_has_a_ceiling(void **state)
 {
     struct fixture *f = *state;
@@ -194,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_in_any_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_and_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_heads_are_compared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_its_age_is_that_of_its_oldest_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_has_a_ceiling, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("peerd/transfer_body", tests, NULL, NULL);

@@ -7,6 +7,8 @@ static const char head[] =
     "{\"v\":1,\"db\":\"D\",\"table\":\"T\",\"format\":\"csv\",\"schema\":\"\",\"id\":\"x\","
     "\"instance\":\"n\",\"received\":true,\"hops\":1}";
 
+static char owner[MARKER_OWNER_BYTES];
+
 static struct marker marker_of(const char *id)
 {
     struct marker marker = {.from = "n0", .digest = {.bytes = 77, .hash = 0xabc}};
@@ -36,13 +38,14 @@ static void test_round_trip(void **state UNUSED)
     memset(wrote.from, 'f', TRANSFER_FROM_MAX);
     size_t bytes = marker_write(&wrote, head, strlen(head), text);
     assert_true(bytes < sizeof text); /* the longest of all fits */
-    assert_true(marker_read(text, bytes, &found));
+    assert_true(marker_read(text, bytes, &found, owner));
+    assert_string_equal(owner, "x n");
     assert_string_equal(found.id, wrote.id);
     assert_string_equal(found.from, wrote.from);
     assert_true(digest_is_equal(found.digest, wrote.digest));
     wrote = (struct marker){.id = "1", .digest = {.bytes = 1}}; /* a foreign sender has no name */
     bytes = marker_write(&wrote, head, strlen(head), text);
-    assert_true(marker_read(text, bytes, &found));
+    assert_true(marker_read(text, bytes, &found, owner));
     assert_string_equal(found.from, "");
 }
 
@@ -62,11 +65,11 @@ static void test_what_is_none(void **state UNUSED)
     };
     struct marker found;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        if (marker_read(texts[i], strlen(texts[i]), &found))
+        if (marker_read(texts[i], strlen(texts[i]), &found, owner))
             fail_msg("read as a marker: %s", texts[i]);
     static const char good[] =
         "{\"transfer\":{\"id\":\"a\",\"digest\":\"1-0000000000000001\",\"from\":\"\"}}";
-    assert_true(marker_read(good, strlen(good), &found));
+    assert_true(marker_read(good, strlen(good), &found, owner));
 }
 
 /* --- walking --- */
@@ -85,12 +88,17 @@ static void put_head(struct file *file, const char *text)
     file->bytes += written;
 }
 
-static void put_marker(struct file *file, const char *id)
+static void put_marker_of(struct file *file, const char *segment, const char *id)
 {
     char text[sizeof head + MARKER_EXTRA_MAX];
     struct marker marker = marker_of(id);
-    marker_write(&marker, head, strlen(head), text);
+    text[marker_write(&marker, segment, strlen(segment), text)] = '\0';
     put_head(file, text);
+}
+
+static void put_marker(struct file *file, const char *id)
+{
+    put_marker_of(file, head, id);
 }
 
 struct seen {
@@ -137,6 +145,36 @@ static void test_walk(void **state UNUSED)
     assert_true(end == first);
 }
 
+/* What a peer had received before it sent it: its markers say nothing of what was received here. */
+static void test_markers_of_other_segments_end_nothing(void **state UNUSED)
+{
+    static const char *const others[] = {
+        "{\"v\":1,\"id\":\"y\",\"instance\":\"n\",\"received\":true,\"hops\":1}",
+        "{\"v\":1,\"id\":\"x\",\"instance\":\"m\",\"received\":true,\"hops\":1}"};
+    struct file file = {0};
+    struct seen seen = {0};
+    uint64_t end;
+    put_head(&file, head);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        put_head(&file, others[i]);
+        put_marker_of(&file, others[i], "theirs");
+    }
+    assert_int_equal(marker_walk(file.data, file.bytes, note, &seen, &end), 0);
+    assert_true(end == 0); /* a body that was not whole */
+    put_marker(&file, "ours");
+    size_t whole = file.bytes;
+    put_head(&file, others[0]);
+    put_marker_of(&file, others[0], "theirs");
+    assert_int_equal(marker_walk(file.data, file.bytes, note, &seen, &end), 0);
+    assert_string_equal(seen.ids, "ours ");
+    assert_true(end == whole);
+    /* Where the first head is damaged, whose file it is is not known: nothing of it is thrown away for that.
+     */
+    file.data[0] ^= 1;
+    assert_int_equal(marker_walk(file.data, file.bytes, NULL, NULL, &end), 0);
+    assert_true(end == file.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_what_is_none),
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_markers_of_other_segments_end_nothing),
     };
     return cmocka_run_group_tests_name("segment/marker", tests, NULL, NULL);
 }

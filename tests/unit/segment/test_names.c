@@ -297,14 +297,39 @@ static void test_flake_next_only_grows(void **state UNUSED)
     assert_int_equal(parts.sequence, 0);
     assert_int_equal(parts.unix_ms, now + 100000000);
     /* The sequence of one millisecond is used up. */
-    for (int i = 0; i < FLAKE_SEQUENCE_MAX; i++)
+    for (int i = 0; i < FLAKE_SEQUENCE_NEXT_MAX; i++)
         last = flake_next(last, now + 100000000, 7);
     flake_decompose(last, &parts);
-    assert_int_equal(parts.sequence, FLAKE_SEQUENCE_MAX);
+    assert_int_equal(parts.sequence, FLAKE_SEQUENCE_NEXT_MAX);
     last = flake_next(last, now + 100000000, 7);
     flake_decompose(last, &parts);
     assert_int_equal(parts.sequence, 0);
     assert_int_equal(parts.unix_ms, now + 100000001);
+}
+
+/* Of one time, as many as anybody makes: each another, none younger than the time, none that flake_next()
+ * gives. */
+static void test_flake_of_a_time_that_has_been(void **state UNUSED)
+{
+    enum { COUNT = 20000 };
+    const uint64_t then = FLAKE_EPOCH_UNIX_MS + (UINT64_C(1) << 38);
+    struct flake parts;
+    uint64_t last = UINT64_MAX;
+
+    for (uint64_t i = 0; i < COUNT; i++) { /* they go down */
+        uint64_t id = flake_at(then, 7, i);
+        assert_true(id < last);
+        last = id;
+        flake_decompose(id, &parts);
+        assert_true(parts.sequence > FLAKE_SEQUENCE_NEXT_MAX && parts.host == 7);
+        assert_true(parts.unix_ms <= then && parts.unix_ms > then - 1000);
+        assert_true(i > FLAKE_SEQUENCE_NEXT_MAX || flake_unix_ms(id) == then);
+    }
+    for (uint64_t i = UINT64_C(1) << 40; i < (UINT64_C(1) << 40) + COUNT; i++)
+        assert_true(flake_unix_ms(flake_at(then, 7, i)) > then - 1000);
+    assert_true(flake_unix_ms(0) == FLAKE_EPOCH_UNIX_MS);
+    assert_false(flake_has_time(0) || flake_has_time(flake_at(1000, 3, 0))); /* a clock that was never set */
+    assert_true(flake_has_time(flake_at(FLAKE_EPOCH_UNIX_MS + 86400000, 3, 0)));
 }
 
 int main(void)
@@ -321,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_flake_is_that_of_adxmon),
         cmocka_unit_test(test_flake_limits),
         cmocka_unit_test(test_flake_next_only_grows),
+        cmocka_unit_test(test_flake_of_a_time_that_has_been),
     };
 
     random_seed();

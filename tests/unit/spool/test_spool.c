@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/segment/flake.h"
 #include "common/spool/place.h"
 
 static char *path;
@@ -109,6 +111,30 @@ static void ids_are_unique_and_grow_among_processes(void **state)
     for (size_t i = 1; i < THREADS * IDS; i++)
         assert_true(ids[i] != ids[i - 1]);
     assert_true(spool_next_id(&spool) > ids[THREADS * IDS - 1]);
+    free(ids);
+}
+
+/* For rows that were taken elsewhere: of the time that was asked for, though never in the future, among all
+ * others. */
+static void ids_of_a_time_that_has_been_are_unique(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000, EACH = 3 };
+    uint64_t *ids = calloc(EACH * COUNT, sizeof *ids), hour_ago = (uint64_t)wall_now_ms() - 3600000;
+    struct spool other;
+    assert_int_equal(spool_open(&other, path, "one", &err), 0);
+    assert_true(flake_unix_ms(spool_next_id_at(&spool, hour_ago)) == hour_ago);
+    for (size_t i = 0; i < COUNT; i++) {
+        ids[EACH * i] = spool_next_id_at(i % 2 ? &spool : &other, hour_ago);
+        ids[EACH * i + 1] = spool_next_id_at(&other, UINT64_MAX);
+        ids[EACH * i + 2] = spool_next_id(&spool);
+        assert_true(ids[EACH * i] < ids[EACH * i + 2]);
+        assert_true(flake_unix_ms(ids[EACH * i + 1]) <= (uint64_t)wall_now_ms());
+    }
+    qsort(ids, EACH * COUNT, sizeof *ids, compare_ids);
+    for (size_t i = 1; i < EACH * COUNT; i++)
+        assert_true(ids[i] != ids[i - 1]);
+    spool_close(&other);
     free(ids);
 }
 
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_spool_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reading_creates_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ids_are_unique_and_grow_among_processes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ids_of_a_time_that_has_been_are_unique, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_move_never_replaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(quarantine_keeps_all_and_says_why, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_walk_sees_segments_only, set_up, tear_down),

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "common/base/crash.h"
+#include "common/segment/flake.h"
 #include "common/spool/writer_group.h"
 
 /* --- faults: how many more calls succeed; -1: all of them ------------------------------------------- */
@@ -389,6 +390,66 @@ static void a_parked_file_that_is_not_as_it_was_is_left_alone(void **state)
 
 enum { MANY = 40 };
 
+static void check_redated(struct fixture *f, struct writer *w, uint64_t unix_ms)
+{
+    char name[SPOOL_NAME_BYTES], wanted[SPOOL_NAME_BYTES + 8];
+    struct segment_name parsed;
+    assert_int_equal(writer_redate(w, unix_ms, NULL), 0);
+    assert_true(flake_unix_ms(w->id) == unix_ms);
+    assert_int_equal(segment_name_parse(w->file, &parsed), NAME_OK);
+    assert_true(parsed.id == w->id && strcmp(parsed.table, "T") == 0);
+    snprintf(wanted, sizeof wanted, "%s%s", w->file, WRITER_LANDING_SUFFIX);
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 1);
+    assert_string_equal(name, wanted);
+}
+
+/* Older rows come: it is called after them from then on, with all that was in it. */
+static void older_rows_make_it_older(void **state)
+{
+    struct fixture *f = *state;
+    char name[SPOOL_NAME_BYTES];
+    struct writer w;
+    uint64_t now_ms = (uint64_t)wall_now_ms();
+    f->origin.since_ms = now_ms - 1000;
+    assert_int_equal(writer_create(&w, &f->spool, f->lease, &f->origin, WRITER_LANDING, NULL), 0);
+    assert_int_equal(append_block(f, &w, 0, 1000), 0);
+    assert_int_equal(writer_sync(&w, NULL), 0);
+    check_redated(f, &w, now_ms - 1000);
+    assert_true(writer_is_durable(&w));
+    check_redated(f, &w, now_ms - 90000);
+    assert_false(writer_is_durable(&w)); /* its name is not */
+    assert_int_equal(append_block(f, &w, 1000, 1000), 0);
+    assert_int_equal(writer_redate(&w, now_ms - 5000, NULL), 0); /* it is older than that */
+    assert_int_equal(writer_redate(&w, now_ms + 5000, NULL), 0);
+    check_redated(f, &w, now_ms - 90000);
+    assert_int_equal(writer_seal(&w, true, NULL, NULL), 0);
+    assert_int_equal(files_in(f, QUEUE_UPLOAD, name), 1);
+    assert_string_equal(name, w.file);
+    assert_int_equal(summary_of(f, QUEUE_UPLOAD).rows, 2000);
+}
+
+static void what_failed_is_not_renamed(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w;
+    char name[SPOOL_NAME_BYTES];
+    f->origin.since_ms = (uint64_t)wall_now_ms();
+    assert_int_equal(writer_create(&w, &f->spool, f->lease, &f->origin, WRITER_LANDING, NULL), 0);
+    uint64_t id = w.id;
+    w.has_failed = true;
+    assert_int_equal(writer_redate(&w, f->origin.since_ms - 1000, &err), -EIO);
+    w.has_failed = false;
+    struct spool_place active = spool_place(QUEUE_ACTIVE, f->origin.db_folder);
+    int dir = spool_place_open(&f->spool, &active, false);
+    assert_int_equal(files_in(f, QUEUE_ACTIVE, name), 1);
+    assert_int_equal(unlinkat(dir, name, 0), 0); /* somebody took it away */
+    close(dir);
+    assert_int_equal(writer_redate(&w, f->origin.since_ms - 1000, &err), -ENOENT);
+    assert_true(w.id == id);
+    writer_abandon(&w);
+}
+
 static void create_many(struct fixture *f, struct writer *writers, struct writer **list)
 {
     for (unsigned i = 0; i < MANY; i++) {
@@ -462,6 +523,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_parked_file_goes_on_where_it_was, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_parked_file_that_is_not_as_it_was_is_left_alone, setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(older_rows_make_it_older, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_failed_is_not_renamed, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(many_are_made_durable_at_once, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(many_are_sealed_at_once, setup, fixture_teardown),
     };
