@@ -269,17 +269,19 @@ PY
     start held bash -c 'exec curl -s -o /dev/null -w "%{http_code}" -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-1)" "$T/go"
     exec 9>"$T/go"
     head -c 100 "$T/a.gz" >&9
-    wait_until 10 eval 'ctl "$SPOOL/run/peerd.ctl" "{\"v\":1,\"op\":\"status\"}" | jq -e ".received.in_flight == 1"'
-    wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]'
+    # Its body has memory: so its id is claimed.
+    wait_until 10 eval 'ctl "$SPOOL/run/peerd.ctl" "{\"v\":1,\"op\":\"status\"}" | jq -e ".received.in_flight == 1 and .received.memory > 0"'
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]
     [ "$(answer .code)" = busy ]
     grep -qi '^retry-after: 1' "$T/headers"
     kill -TERM "$(pid_of rcv)"
-    wait_until 10 eval '[ "$(post "$(to n0-2)" "$T/b.gz")" = 503 ]'
-    [ "$(answer .code)" = draining ]
-    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL/readyz") $(answer '.reasons[0].code')" = "503 draining" ]
+    # Until it knows that it is to leave it takes what comes; the body that is on its way has some seconds then.
+    wait_until 10 eval '[ "$(curl -s -o "$T/ready" -w "%{http_code}" "$URL/readyz")" = 503 ]'
+    [ "$(post "$(to n0-2)" "$T/b.gz")" = 503 ]
     tail -c +101 "$T/a.gz" >&9
     exec 9>&-
     wait_for held
+    [ "$(answer .code) $(jq -r '.reasons[0].code' "$T/ready")" = "draining draining" ]
     [ "$(cat "$T/held.log")" = 202 ]
     wait_for rcv
     rows upload | cmp - <(seq 1 100)
