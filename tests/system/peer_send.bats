@@ -207,12 +207,11 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     retry=$(grep -m1 -o 'retry_ms=[0-9]*' "$T/peerd.log")
     [ "${retry#*=}" -ge 1000 ]
     # Whoever says that it is leaving, and leaves: it has surely not got it, so another has it: here, ourselves.
-    for _ in $(seq 200); do script '{"status":503,"code":"draining","why":"this instance is about to leave"}'; done
+    script '{"status":503,"code":"draining","why":"this instance is about to leave","headers":{"Retry-After":"8"}}'
     write "$t" 6 10
-    asked() { [ "$(requests | wc -l)" -gt 3 ]; }
-    wait_until 15 asked
+    wait_until 15 grep -q '^warn transfer-failed.*status=503.*code=draining' "$T/peerd.log"
     [ "$(count upload)" -eq 0 ]
-    stop b KILL || :
+    stop b KILL || : # between two requests
     diverted() { [ "$(rows upload)" = "$(seq 6 10)" ] && is_at_rest; }
     wait_until 20 diverted
 }
