@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/base/clock.h"
+#include "common/base/cond.h"
 #include "common/base/log.h"
 #include "peerd/dns_lookup.h"
 
@@ -93,11 +94,10 @@ static int64_t look_up(struct discovery *discovery)
 /* False: it is time to stop. */
 static bool rest(struct discovery *discovery, int64_t rest_ms)
 {
-    int64_t until_ns = mono_after(rest_ms).ns;
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    struct mono until = mono_after(rest_ms);
     pthread_mutex_lock(&discovery->lock);
     while (!discovery->is_stopping && !discovery->is_hurried &&
-           pthread_cond_timedwait(&discovery->wake, &discovery->lock, &until) != ETIMEDOUT)
+           cond_wait(&discovery->wake, &discovery->lock, until))
         ;
     discovery->is_hurried = false;
     bool goes_on = !discovery->is_stopping;
@@ -115,16 +115,6 @@ static void *run(void *arg)
 }
 
 /* --- its owner --------------------------------------------------------------------------------- */
-
-static void init_lock(struct discovery *discovery)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&discovery->lock, NULL);
-    pthread_cond_init(&discovery->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 static int set_question(struct dns_question *question, const struct peer_settings *settings, struct err *err)
 {
@@ -147,7 +137,8 @@ int discovery_start(struct discovery **out, const struct peer_settings *settings
     struct discovery *discovery = *out = calloc(1, sizeof *discovery);
     if (!discovery)
         return err_set(err, -ENOMEM, "out of memory");
-    init_lock(discovery);
+    pthread_mutex_init(&discovery->lock, NULL);
+    cond_init(&discovery->wake);
     discovery->refs = 2;
     discovery->interval_ms = settings->dns_interval_ms;
     discovery->roster = roster;

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "common/base/cond.h"
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/spool/adopt.h"
@@ -124,15 +125,7 @@ static void on_sealed(void *arg, const char *db, const struct writer *writer)
 
 static void wait_for_change(struct lander *lander)
 {
-    int64_t ms = mono_left_ms(lander->due);
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    ms = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    if (ms > 0)
-        pthread_cond_timedwait(&lander->changed, &lander->lock, &until);
+    (void)cond_wait(&lander->changed, &lander->lock, mono_earlier(lander->due, mono_after(WAIT_MAX_MS)));
 }
 
 static void *work(void *arg)
@@ -255,7 +248,6 @@ int lander_new(struct lander **out, const struct landing_settings *settings, str
                struct ledger *ledger, struct received *received, const struct lander_hooks *hooks,
                struct err *err)
 {
-    pthread_condattr_t monotonic;
     struct lander *lander = calloc(1, sizeof *lander);
     if (!lander)
         return err_set(err, -ENOMEM, "out of memory");
@@ -267,10 +259,7 @@ int lander_new(struct lander **out, const struct landing_settings *settings, str
     buf_init(&lander->block, BLOCK_MAX);
     pthread_mutex_init(&lander->working, NULL);
     pthread_mutex_init(&lander->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&lander->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&lander->changed);
     int rc = start(lander, err);
     if (rc) {
         lander_free(lander);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "common/base/clock.h"
+#include "common/base/cond.h"
 #include "common/base/log.h"
 #include "common/control/client.h"
 #include "common/control/message.h"
@@ -203,11 +204,9 @@ int own_say(struct own *own, struct peer_state *take_words)
 /* False: it is time to stop. */
 static bool rest(struct own *own)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_MS / 1000;
+    struct mono until = mono_after(LOOK_MS);
     pthread_mutex_lock(&own->lock);
-    while (!own->is_stopping && pthread_cond_timedwait(&own->wake, &own->lock, &until) != ETIMEDOUT)
+    while (!own->is_stopping && cond_wait(&own->wake, &own->lock, until))
         ;
     bool goes_on = !own->is_stopping;
     pthread_mutex_unlock(&own->lock);
@@ -229,16 +228,6 @@ static int open_clients(struct own *own, const struct spool *spool, struct err *
     return rc ? rc : ctl_client_open(&own->guard, spool, "diskguard", err);
 }
 
-static void init_lock(struct own *own)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&own->lock, NULL);
-    pthread_cond_init(&own->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 int own_start(struct own **out, const struct spool *spool, struct peer_state *take_first, struct err *err)
 {
     struct own *own = *out = calloc(1, sizeof *own);
@@ -246,7 +235,8 @@ int own_start(struct own **out, const struct spool *spool, struct peer_state *ta
         peer_state_unref(take_first);
         return err_set(err, -ENOMEM, "out of memory");
     }
-    init_lock(own);
+    pthread_mutex_init(&own->lock, NULL);
+    cond_init(&own->wake);
     own->now = take_first;
     int rc = own->now ? 0 : err_set(err, -ENOMEM, "out of memory");
     if (rc == 0 && !spool)

@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/cond.h"
 #include "common/control/client.h"
 #include "common/control/message.h"
 
@@ -102,9 +103,8 @@ void watch_scrape(struct watch *watch, struct scrape *scrape)
 /* With the lock. False: it is time to ask diskguard. */
 static bool wait_for_work(struct watch *watch, struct mono until)
 {
-    struct timespec time = {.tv_sec = until.ns / 1000000000, .tv_nsec = until.ns % 1000000000};
     while (!watch->first && !watch->is_stopping)
-        if (pthread_cond_timedwait(&watch->changed, &watch->lock, &time) == ETIMEDOUT)
+        if (!cond_wait(&watch->changed, &watch->lock, until))
             return false;
     return true;
 }
@@ -151,17 +151,13 @@ static void *work(void *arg)
 
 int watch_new(struct watch **out, const struct spool *spool, bool is_guarded, struct err *err)
 {
-    pthread_condattr_t monotonic;
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch)
         return err_set(err, -ENOMEM, "out of memory");
     watch->spool = spool;
     watch->end = &watch->first;
     pthread_mutex_init(&watch->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&watch->changed);
     if (is_guarded)
         set_reasons(watch, NULL, "no-diskguard"); /* until it has said something */
     int rc = is_guarded ? ctl_client_open(&watch->guard, spool, "diskguard", err) : 0;

@@ -5,6 +5,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/cond.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "uploader/http.h"
@@ -42,17 +43,13 @@ struct tokens {
 
 struct tokens *tokens_new(const struct token_options *options, const atomic_bool *is_stopping)
 {
-    pthread_condattr_t attributes;
     struct tokens *tokens = calloc(1, sizeof *tokens);
     if (!tokens)
         return NULL;
     tokens->options = *options;
     tokens->is_stopping = is_stopping;
     pthread_mutex_init(&tokens->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&tokens->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&tokens->changed);
     return tokens;
 }
 
@@ -84,9 +81,7 @@ static bool has_to_end(const struct tokens *tokens)
 /* With the lock held: until something changes, `due` comes, or a moment has passed. */
 static void wait_until(struct tokens *tokens, struct mono due)
 {
-    struct mono tick = mono_earlier(due, mono_after(10 * TICK_MS));
-    struct timespec at = {.tv_sec = (time_t)(tick.ns / 1000000000), .tv_nsec = (long)(tick.ns % 1000000000)};
-    pthread_cond_timedwait(&tokens->changed, &tokens->lock, &at);
+    (void)cond_wait(&tokens->changed, &tokens->lock, mono_earlier(due, mono_after(10 * TICK_MS)));
 }
 
 /* --- the thread that asks

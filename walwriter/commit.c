@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "common/base/cond.h"
 #include "common/base/log.h"
 #include "common/segment/name.h"
 #include "common/spool/adopt.h"
@@ -103,15 +104,8 @@ static void tick(struct commit *commit)
 
 static void wait_for_change(struct commit *commit)
 {
-    int64_t ms = mono_left_ms(mono_earlier(slots_due(&commit->slots), commit->housekeeping_at));
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    ms = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    if (ms > 0)
-        pthread_cond_timedwait(&commit->changed, &commit->lock, &until);
+    struct mono due = mono_earlier(slots_due(&commit->slots), commit->housekeeping_at);
+    (void)cond_wait(&commit->changed, &commit->lock, mono_earlier(due, mono_after(WAIT_MAX_MS)));
 }
 
 static void *work(void *arg)
@@ -260,11 +254,7 @@ static void on_synced(void *arg)
 
 static int start(struct commit *commit, struct err *err)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&commit->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&commit->changed);
     int rc = make_buffers(commit);
     if (rc)
         return err_set(err, rc, "out of memory");

@@ -14,6 +14,7 @@
 #include "common/cli/progress.h"
 #include "common/cli/selection.h"
 #include "common/cli/whole.h"
+#include "common/segment/flake.h"
 
 enum { BATCH = 1024 };
 
@@ -116,7 +117,7 @@ static int move(struct requeue *requeue, const struct inventory_entry *entry, st
             rc = -errno;
         if (rc != -EEXIST)
             return rc;
-        name->id = spool_next_id(spool);
+        name->id = spool_next_id_at(spool, flake_unix_ms(name->id)); /* as old as it was */
         rc = segment_name_build(name, file) == NAME_OK ? 0 : -EINVAL;
     }
     return -EEXIST;

@@ -14,6 +14,7 @@
 #include "common/cli/jsonline.h"
 #include "common/cli/operator.h"
 #include "common/cli/whole.h"
+#include "common/segment/flake.h"
 #include "common/spool/copy_lease.h"
 
 enum { COPY_NAME_BYTES = 48, COPY_BYTES = 1 << 18 };
@@ -51,7 +52,7 @@ static int enter_sealed(struct spool *spool, const char *db, const char *copy, c
             break;
         }
         if (rc == -EEXIST && segment_name_parse(file, &name) == NAME_OK) {
-            name.id = spool_next_id(spool);
+            name.id = spool_next_id_at(spool, flake_unix_ms(name.id)); /* as old as it was */
             rc = segment_name_build(&name, as) == NAME_OK ? 0 : -EINVAL;
         }
     }

@@ -69,6 +69,17 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     for n in "${NAMES[@]}"; do for t in T1 T2 T3 T4 T5; do write "$n" A "$t" 1 100; done; done
     wait_until 60 has_all A
     grep -q 'status=429 .*failover\|code=failover' "$T/peerd-$AT.log"
+    # Whoever asks: the answer names the database, before the body.
+    port=PORT_$AT
+    mkdir "$T/made"
+    head -c 600000 /dev/urandom | base64 -w 100 | walwriter --spool "$T/made" --db B --table T9 --no-guard 2>/dev/null # more than is left
+    offer() {
+        curl -s -o "$T/answer" -D "$T/headers" -w '%{size_upload} %{http_code}' -H 'Expect: 100-continue' \
+            --data-binary "@$(find "$T/made/sealed" -name '*.gz')" "http://127.0.0.1:${!port}/transfer?db=B&table=T9&schema=-&format=csv&id=offer"
+    }
+    [ "$(offer) $(jq -r .code "$T/answer")" = "0 429 failover" ]
+    grep -qix 'spillway-failover: B.' "$T/headers"
+    grep -qi '^retry-after: ' "$T/headers"
     [ "$(grep -c 'transfer-refused.*db=A' "$T/peerd-$AT.log")" -eq 0 ]
     for n in "${NAMES[@]}"; do
         [ "$n" = "$AT" ] || spillway --spool "$T/$n" metrics | grep 'spillway_dropped_rows_total{db="B",reason="sacrificial-full"}'

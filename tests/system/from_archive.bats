@@ -92,4 +92,5 @@ start_guard() {
     [ "$status" -eq 0 ]
     [ "$(rows sealed D | sort -n | uniq -c | awk '{print $1}' | sort -u)" = 2 ] # two files, both taken: they are not known to be one
     [ "$(count sealed)" -eq 2 ]
+    [ "$(segments sealed | sed 's/.*,\(.\{16\}\)[.].*/\1/' | while read -r id; do echo $((16#$id >> 23)); done | uniq | wc -l)" -eq 1 ] # as old as before
 }

@@ -250,13 +250,15 @@ PY
     start slow1 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-head "$PORT"
     start slow2 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-body "$PORT" "$(to n0-2)"
     [ "$(post "$(to n0-3)" "$T/a.gz")" = 202 ]
-    wait_for slow1 30; wait_for slow2 30
-    grep -q . "$T/slow1.log"; grep -q . "$T/slow2.log"
+    start slow3 python3 "$BATS_TEST_DIRNAME/transfer.py" trickle "$PORT" "$(to n0-4)" "$T/big.gz" # a good body, for an hour
+    wait_for slow1 30; wait_for slow2 30; wait_for slow3 60
+    grep -q . "$T/slow1.log"; grep -q . "$T/slow2.log"; grep -q . "$T/slow3.log"
     # Their ids are free again.
     wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/big.gz")" = 202 ]'
     wait_until 10 eval '[ "$(post "$(to n0-2)" "$T/a.gz")" = 202 ]'
+    wait_until 10 eval '[ "$(post "$(to n0-4)" "$T/a.gz")" = 202 ]'
     land
-    [ "$(rows upload | wc -l)" -eq 3000020 ]
+    [ "$(rows upload | wc -l)" -eq 3000030 ]
     [ "$(count upload)" -eq 2 ]
 }
 
@@ -267,20 +269,45 @@ PY
     start held bash -c 'exec curl -s -o /dev/null -w "%{http_code}" -X POST -H "Expect:" -H "Transfer-Encoding: chunked" -T - "$0" <"$1"' "$URL$(to n0-1)" "$T/go"
     exec 9>"$T/go"
     head -c 100 "$T/a.gz" >&9
-    wait_until 10 eval 'ctl "$SPOOL/run/peerd.ctl" "{\"v\":1,\"op\":\"status\"}" | jq -e ".received.in_flight == 1"'
-    wait_until 10 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]'
+    # Its body has memory: so its id is claimed.
+    wait_until 10 eval 'ctl "$SPOOL/run/peerd.ctl" "{\"v\":1,\"op\":\"status\"}" | jq -e ".received.in_flight == 1 and .received.memory > 0"'
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 503 ]
     [ "$(answer .code)" = busy ]
     grep -qi '^retry-after: 1' "$T/headers"
     kill -TERM "$(pid_of rcv)"
-    wait_until 10 eval '[ "$(post "$(to n0-2)" "$T/b.gz")" = 503 ]'
-    [ "$(answer .code)" = draining ]
-    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL/readyz") $(answer '.reasons[0].code')" = "503 draining" ]
+    # Until it knows that it is to leave it takes what comes; the body that is on its way has some seconds then.
+    wait_until 10 eval '[ "$(curl -s -o "$T/ready" -w "%{http_code}" "$URL/readyz")" = 503 ]'
+    [ "$(post "$(to n0-2)" "$T/b.gz")" = 503 ]
     tail -c +101 "$T/a.gz" >&9
     exec 9>&-
     wait_for held
+    [ "$(answer .code) $(jq -r '.reasons[0].code' "$T/ready")" = "draining draining" ]
     [ "$(cat "$T/held.log")" = 202 ]
     wait_for rcv
     rows upload | cmp - <(seq 1 100)
+}
+
+@test "503: starting, until it is known what an earlier process received; nothing is taken twice meanwhile" {
+    seq 1 100 | segment a; seq 101 200 | segment b
+    receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    stop rcv KILL || :
+    faulty write 1 1 EIO "$SPOOL/state/received" # the ids of what is there cannot be written down at first
+    receiver --no-guard
+    no_fault
+    for id in n0-1 n0-2; do
+        [ "$(post "$(to $id)" "$T/a.gz" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 503" ]
+        [ "$(answer .code)" = starting ]
+        grep -qi '^retry-after: 1' "$T/headers"
+    done
+    [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL/readyz") $(answer '.reasons[0].code')" = "503 starting" ]
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "$URL/healthz")" = 200 ]
+    grep -q 'error cannot-recover.*state/received' "$T/rcv.log"
+    wait_until 30 eval '[ "$(post "$(to n0-1)" "$T/a.gz")" = 200 ]'
+    [ "$(post "$(to n0-2)" "$T/b.gz")" = 202 ]
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "$URL/readyz")" = 200 ]
+    land
+    rows upload | sort -n | cmp - <(seq 1 200)
 }
 
 @test "no diskguard: 429 with Retry-After, not ready; a full budget: before the body; the limit holds; room again: 202" {
@@ -479,13 +506,6 @@ PY
     [ -z "$(spillway --spool "$SPOOL" cat "$T/outside.gz.land")" ]
 }
 
-# faulty KIND N TIMES ERRNO ROOT: what LD_PRELOAD wants, for receiver: its calls on files below ROOT fail.
-faulty() {
-    export LD_PRELOAD="$REPO/${BUILD:-build}/tests/shim.so" TORT_KIND=$1 TORT_N=$2 TORT_TIMES=$3 TORT_ACTION=$4 TORT_ROOT=$5 TORT_REPORT=$T/struck \
-        ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
-}
-no_fault() { unset LD_PRELOAD TORT_KIND TORT_N TORT_TIMES TORT_ACTION TORT_ROOT TORT_REPORT; }
-
 @test "a disk that does not confirm: 503, and 200 once the file was read again; stored once" {
     seq 1 100 | segment a; seq 101 200 | segment b
     mkdir -p "$SPOOL"
@@ -543,19 +563,22 @@ no_fault() { unset LD_PRELOAD TORT_KIND TORT_N TORT_TIMES TORT_ACTION TORT_ROOT 
     rows upload | sort -n | cmp - <(seq 1 200)
 }
 
-@test "max-connections-per-address: one more is not let in, and is when another leaves" {
-    receiver --no-guard --max-connections-per-address 4
+@test "max-connections, of all and of an address: one more is not let in, and is when another leaves" {
     mkfifo "$T/go"
-    start held bash -c 'exec python3 "$0" hold "$1" 4 <"$2"' "$BATS_TEST_DIRNAME/transfer.py" "$PORT" "$T/go"
-    exec 9>"$T/go"
-    wait_until 20 grep -q . "$T/held.log"
-    [ "$(cat "$T/held.log")" = held ]
-    for i in 1 2 3; do run ! curl -s -m 20 -o /dev/null "$URL/healthz"; done
-    exec 9>&-
-    wait_for held
-    wait_until 20 eval '[ "$(curl -s -o /dev/null -w "%{http_code}" "$URL/healthz")" = 200 ]'
+    for key in max-connections max-connections-per-address; do
+        : >"$T/held.log"
+        receiver --no-guard --$key 4
+        start held bash -c 'exec python3 "$0" hold "$1" 4 <"$2"' "$BATS_TEST_DIRNAME/transfer.py" "$PORT" "$T/go"
+        exec 9>"$T/go"
+        wait_until 20 grep -q . "$T/held.log"
+        [ "$(cat "$T/held.log")" = held ]
+        for i in 1 2 3; do run ! curl -s -m 3 -o /dev/null "$URL/healthz"; done
+        exec 9>&-
+        wait_for held
+        wait_until 20 eval '[ "$(curl -s -m 20 -o /dev/null -w "%{http_code}" "$URL/healthz")" = 200 ]'
+        stop rcv
+    done
     # Without a limit of its own for an address there is none.
-    stop rcv
     receiver --no-guard
     [ "$(echo | odd hold "$PORT" 12)" = held ]
 }

@@ -194,7 +194,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     [ "$(grep -c peer-unhealthy "$T/peerd.log")" -eq 1 ]
 }
 
-@test "503: tried again, Retry-After honoured" {
+@test "503: tried again, Retry-After honoured; uploaded from here when the peer has left" {
     peer b
     t=$(theirs 1)
     script '{"status":503,"headers":{"Retry-After":"1"}}' '{"status":503}'
@@ -206,6 +206,14 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     [ "$(requests | jq -r .query.id | sort -u | wc -l)" -eq 1 ]
     retry=$(grep -m1 -o 'retry_ms=[0-9]*' "$T/peerd.log")
     [ "${retry#*=}" -ge 1000 ]
+    # Whoever says that it is leaving, and leaves: it has surely not got it, so another has it: here, ourselves.
+    script '{"status":503,"code":"draining","why":"this instance is about to leave","headers":{"Retry-After":"8"}}'
+    write "$t" 6 10
+    wait_until 15 grep -q '^warn transfer-failed.*status=503.*code=draining' "$T/peerd.log"
+    [ "$(count upload)" -eq 0 ]
+    stop b KILL || : # between two requests
+    diverted() { [ "$(rows upload)" = "$(seq 6 10)" ] && is_at_rest; }
+    wait_until 20 diverted
 }
 
 @test "a lost answer: the same bytes under the same id to the same peer, until it answers, and once" {

@@ -48,3 +48,10 @@ off_by() {
     env CLOCK_SHIFT_FILE="$T/shift.$ms" LD_PRELOAD="$REPO/${BUILD:-build}/tests/clockshim.so" \
         ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@"
 }
+
+# faulty KIND N TIMES ERRNO ROOT: what LD_PRELOAD wants, for receiver: its calls on files below ROOT fail.
+faulty() {
+    export LD_PRELOAD="$REPO/${BUILD:-build}/tests/shim.so" TORT_KIND=$1 TORT_N=$2 TORT_TIMES=$3 TORT_ACTION=$4 TORT_ROOT=$5 TORT_REPORT=$T/struck \
+        ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
+}
+no_fault() { unset LD_PRELOAD TORT_KIND TORT_N TORT_TIMES TORT_ACTION TORT_ROOT TORT_REPORT; }

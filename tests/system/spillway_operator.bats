@@ -149,6 +149,8 @@ END
     [ "$status" -eq 0 ]
     [ "$(count sealed D)" -eq 1 ]
     [ ! -e "$SPOOL/sealed/D/$name" ]
+    fresh=$(segments sealed D | sed 's/.*,\(.\{16\}\)[.].*/\1/')
+    [ $((16#$fresh >> 23)) -eq $((16#$(sed 's/.*,\(.\{16\}\)[.].*/\1/' <<<"$name") >> 23)) ] # as old as before
     sw verify --deep
     rm "$SPOOL/upload/D/$name"
     mv "$(segments sealed D)" "$SPOOL/quarantine/D/2,$name"

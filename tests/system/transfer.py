@@ -2,6 +2,7 @@
 
     slow-head PORT            one byte of a head a tenth of a second; prints the seconds until it is cut off
     slow-body PORT TARGET     a body that never comes, likewise
+    trickle PORT TARGET FILE  the file's content, ten bytes a tenth of a second, likewise
     stop PORT TARGET FILE N   sends N bytes of the file as a body of its whole length, then ends the connection
     endless PORT TARGET FILE  a chunked body that repeats the file for ever; prints the answer's status
     raw PORT                  sends standard input as it is; prints what comes back
@@ -10,6 +11,7 @@
     load PORT DIR COUNT CLIENTS  sends DIR/N.gz under the ids load-N until each is taken, through any death of the server
 """
 import http.client
+import itertools
 import os
 import socket
 import sys
@@ -27,11 +29,12 @@ def head(target, length, *headers):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def until_cut(sock, piece):
+def until_cut(sock, pieces):
     begin = time.monotonic()
     sock.settimeout(0.1)
     while True:
         try:
+            piece = next(pieces, b"")
             if piece:
                 sock.sendall(piece)
             if not sock.recv(4096):
@@ -131,11 +134,16 @@ def hold(port, count):
 
 def main(command, *args):
     if command == "slow-head":
-        until_cut(connect(args[0]), b"X")
+        until_cut(connect(args[0]), itertools.repeat(b"X"))
     elif command == "slow-body":
         sock = connect(args[0])
         sock.sendall(head(args[1], 1000))
-        until_cut(sock, b"")
+        until_cut(sock, iter(()))
+    elif command == "trickle":
+        content = open(args[2], "rb").read()
+        sock = connect(args[0])
+        sock.sendall(head(args[1], len(content)))
+        until_cut(sock, (content[at : at + 10] for at in range(0, len(content), 10)))
     elif command == "stop":
         content = open(args[2], "rb").read()
         sock = connect(args[0])

@@ -189,30 +189,23 @@ class Storm(storm.Storm):
             for name in NAMES:
                 self.start(f"{program}-{name}")
         feeders = [Feeder(self, 2 * i + j, self.spool_of(name), db) for i, name in enumerate(NAMES) for j, db in enumerate(DATABASES)]
-        for feeder in feeders:
-            feeder.start()
-        until, next_turn = time.monotonic() + seconds, time.monotonic() + self.random.uniform(0.5, 1)
         # Often one and the same, sometimes both; a failover needs a while to be seen by all.
-        favourite = self.random.choice(DATABASES)
-        while time.monotonic() < until:
+        favourite, next_turn = self.random.choice(DATABASES), time.monotonic() + self.random.uniform(0.5, 1)
+
+        def harm():
+            nonlocal next_turn
             time.sleep(self.random.uniform(0.05, 0.8))
             if time.monotonic() > next_turn:
                 db = favourite if self.random.random() < 0.8 else self.random.choice(DATABASES)
                 self.turn(db)
                 next_turn = time.monotonic() + (self.random.uniform(2, 6) if db in self.dead else self.random.uniform(0.3, 3))
             self.kill_one()
-            for feeder in feeders:
-                if feeder.error:
-                    raise feeder.error
-        for db in sorted(self.dead):
-            self.turn(db)
-        self.is_over.set()
-        for feeder in feeders:
-            feeder.join(Feeder.PATIENCE + 60)
-            if feeder.error:
-                raise feeder.error
-            if feeder.is_alive():
-                raise Failure("a feeder does not end")
+
+        def calm():
+            for db in sorted(self.dead):
+                self.turn(db)
+
+        storm.feed(self, feeders, seconds, harm, calm)
 
     # --- the end ---------------------------------------------------------------------------------
 

@@ -122,6 +122,28 @@ def close(stream):
         pass
 
 
+def feed(storm, feeders, seconds, harm, calm=lambda: None):
+    """Rows go in, and harm is done again and again, for so long; then all is calm and what is being fed is waited for."""
+    def check():
+        for feeder in feeders:
+            if feeder.error:
+                raise feeder.error
+
+    for feeder in feeders:
+        feeder.start()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        harm()
+        check()
+    calm()
+    storm.is_over.set()
+    for feeder in feeders:
+        feeder.join(feeder.PATIENCE + 60)
+        if feeder.is_alive():
+            raise Failure("a feeder does not end")
+    check()
+
+
 def check_budget(spool, diskguard):
     """Invariant 3: nothing leaks: no lease is out, and diskguard counts what is there."""
     account = {}
@@ -196,23 +218,12 @@ class Storm:
     def blow(self, seconds):
         for program in ("diskguard", "peerd", "uploader"):
             self.start(program)
-        feeders = [Feeder(self, i) for i in range(WRITERS)]
-        for feeder in feeders:
-            feeder.start()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+
+        def harm():
             time.sleep(self.random.uniform(0.02, 0.6))
             self.kill_one()
-            for feeder in feeders:
-                if feeder.error:
-                    raise feeder.error
-        self.is_over.set()
-        for feeder in feeders:
-            feeder.join(90)
-            if feeder.error:
-                raise feeder.error
-            if feeder.is_alive():
-                raise Failure("a feeder does not end")
+
+        feed(self, [Feeder(self, i) for i in range(WRITERS)], seconds, harm)
 
     def queued(self):
         return [p for q in ("active", "sealed", "upload", "batch") for p in glob.glob(os.path.join(self.spool, q, "**", "*.gz"), recursive=True)]
@@ -235,6 +246,9 @@ class Storm:
             judge.take_dir(self.out)
         judge.judge(self.expected, lambda writer, seq: bool(self.sim) and (writer, seq) in self.repeatable)
         return judge
+
+    def faults(self):
+        return sum(self.kills.values())
 
     def remark(self):
         return ""
@@ -262,14 +276,14 @@ def run(rig, storm, seconds, case, key):
             judge = storm.judge()
         finally:
             storm.is_over.set()
-        rig.note(key, faults=sum(storm.kills.values()), runs=storm.starts + len(storm.expected), judge=judge)
+        rig.note(key, faults=storm.faults(), runs=storm.starts + len(storm.expected), judge=judge)
         rig.leaks(judge.litter, case)
         print(f"  killed {storm.kills}; {judge.checked} rows of {len(storm.expected)} walwriters, {judge.duplicated} twice{storm.remark()}", flush=True)
         if judge.problems:
             raise Failure("\n".join(judge.problems[:10]))
         return True
     except Failure as error:
-        rig.note(key, faults=sum(storm.kills.values()), runs=storm.starts)
+        rig.note(key, faults=storm.faults(), runs=storm.starts)
         rig.fail(key, case, str(error))
         if os.environ.get("KEEP"):
             shutil.copytree(storm.top, os.environ["KEEP"], dirs_exist_ok=True, symlinks=True, ignore=lambda d, n: [x for x in n if x == "run"])

@@ -1,4 +1,4 @@
-"""Faults 2, 5 and 8 for a ring: three instances behind proxies that cut, drop answers, stall, refuse and answer late, while walwriters,
+"""Faults 2, 5 and 8 for a ring: three to seven instances behind proxies that cut, drop answers, stall, refuse and answer late, while walwriters,
 peerds and uploaders of any of them are killed (kill -9) and started again.
 
 The oracle knows all rows that went in anywhere: at the end each of them is in the target of some instance, once."""
@@ -15,11 +15,12 @@ import tempfile
 import threading
 import time
 
+import storm
 from oracle import Judge
 from rig import REPO, Daemon, Failure, wait_until
-from storm import LIMIT, Feeder, check_budget
+from storm import LIMIT, check_budget
 
-NAMES = ("a", "b", "c")
+NAMES = "abcdefg"
 QUEUES = ("active", "sealed", "upload", "batch", "transfer", "incoming")
 
 
@@ -80,7 +81,7 @@ class Instance:
             "diskguard": ("--max-disk-usage", LIMIT, "--min-free", "0", "--scan-interval", "100ms"),
             "peerd": (*common, "--name", self.name, "--listen", f"127.0.0.1:{self.port}", *peers, "--transfer-linger", "50ms", "--peer-poll",
                       "100ms", "--peer-hold", "5s", "--peer-unhealthy", "200ms", "--transfer-stall", "1s", "--segment-age", "300ms", "--sync",
-                      ("never", "interval", "always")[self.number]),
+                      ("never", "interval", "always")[self.number % 3]),
             "uploader": (*common, "--database", f"D=dir:{self.out}", "--batch-age", "200ms"),
         }[program]
         self.daemons[program] = Daemon(os.path.join(self.top, f"{program}.log"), program, "--spool", self.spool, *arguments)
@@ -121,48 +122,36 @@ class Instance:
         self.proxy.child.wait()
 
 
-class Ring:
-    def __init__(self, rig, seed):
+class Ring(storm.Storm):
+    def __init__(self, rig, seed, members):  # pylint: disable=super-init-not-called
         self.rig, self.seed, self.random = rig, seed, random.Random(seed)
         self.top = tempfile.mkdtemp(prefix="ring.", dir=rig.top)
         self.is_over, self.lock = threading.Event(), threading.Lock()
         self.expected, self.kills, self.starts = {}, {}, 0
         self.instances = []
-        for number in range(len(NAMES)):
+        for number in range(members):
             self.instances.append(Instance(self, number))
 
-    def count(self, program):
-        with self.lock:
-            self.kills[program] = self.kills.get(program, 0) + 1
+    def kill_one(self):
+        instance, program = self.random.choice(self.instances), self.random.choice(("peerd", "peerd", "peerd", "uploader", "diskguard"))
+        instance.kill(program)
+        if self.random.random() < 0.3:
+            time.sleep(self.random.uniform(0, 0.5))
+        instance.start(program)
 
     def blow(self, seconds):
         for instance in self.instances:
             for program in ("diskguard", "peerd", "uploader"):
                 instance.start(program)
-        feeders = [Feeder(instance, instance.number) for instance in self.instances]
-        for feeder in feeders:
-            feeder.start()
-        until = time.monotonic() + seconds
-        calm = time.monotonic() + seconds / 3  # at first the network is good, so that much is sent and much is in flight
-        while time.monotonic() < until:
+        calm_until = time.monotonic() + seconds / 3  # at first the network is good, so that much is sent and much is in flight
+
+        def harm():
             for instance in self.instances:
-                instance.proxy.set("chaos" if time.monotonic() > calm else "pass")
+                instance.proxy.set("chaos" if time.monotonic() > calm_until else "pass")
             time.sleep(self.random.uniform(0.1, 0.6))
-            instance, program = self.random.choice(self.instances), self.random.choice(("peerd", "peerd", "peerd", "uploader", "diskguard"))
-            instance.kill(program)
-            if self.random.random() < 0.3:
-                time.sleep(self.random.uniform(0, 0.5))
-            instance.start(program)
-            for feeder in feeders:
-                if feeder.error:
-                    raise feeder.error
-        self.is_over.set()
-        for feeder in feeders:
-            feeder.join(90)
-            if feeder.error:
-                raise feeder.error
-            if feeder.is_alive():
-                raise Failure("a feeder does not end")
+            self.kill_one()
+
+        storm.feed(self, [storm.Feeder(instance, instance.number) for instance in self.instances], seconds, harm)
 
     def drain(self):
         for instance in self.instances:
@@ -179,6 +168,15 @@ class Ring:
         judge.judge(self.expected)
         return judge
 
+    def spoilt(self):
+        return sum(instance.proxy.faults() for instance in self.instances)
+
+    def faults(self):
+        return super().faults() + self.spoilt()
+
+    def remark(self):
+        return f"; {sum(instance.sent() for instance in self.instances)} rows sent to peers, {self.spoilt()} connections spoilt"
+
     def end(self):
         self.is_over.set()
         for instance in self.instances:
@@ -186,36 +184,12 @@ class Ring:
         shutil.rmtree(self.top, ignore_errors=True)
 
 
-def one(rig, seed, seconds):
+def one(rig, seed, seconds, members=3):
     """A storm of its own. True when all is well."""
-    case, key = f"peers/{seed}/{seconds}", ("peers", "a ring of three")
-    print(f"storm of peers, {seconds} s, seed {seed}", flush=True)
-    ring = Ring(rig, seed)
-    try:
-        try:
-            ring.blow(seconds)
-            ring.drain()
-            judge = ring.judge()
-            sent = sum(instance.sent() for instance in ring.instances)
-        finally:
-            ring.is_over.set()
-        faults = sum(instance.proxy.faults() for instance in ring.instances)
-        rig.note(key, faults=sum(ring.kills.values()) + faults, runs=ring.starts + len(ring.expected), judge=judge)
-        rig.leaks(judge.litter, case)
-        print(f"  killed {ring.kills}, {faults} connections spoilt; {judge.checked} rows, {sent} of them sent to peers", flush=True)
-        if judge.problems:
-            raise Failure("\n".join(judge.problems[:10]))
-        return True
-    except Failure as error:
-        rig.note(key, faults=sum(ring.kills.values()), runs=ring.starts)
-        rig.fail(key, case, str(error))
-        if os.environ.get("KEEP"):
-            shutil.copytree(ring.top, os.environ["KEEP"], dirs_exist_ok=True, symlinks=True, ignore=lambda d, n: [x for x in n if x == "run"])
-        return False
-    finally:
-        ring.end()
+    print(f"storm of {members} peers, {seconds} s, seed {seed}", flush=True)
+    return storm.run(rig, Ring(rig, seed, members), seconds, f"peers/{seed}/{seconds}/{members}", ("peers", f"a ring of {members}"))
 
 
 def again(rig, parts):
-    seed, seconds = parts
-    one(rig, int(seed), float(seconds))
+    seed, seconds, members = parts
+    one(rig, int(seed), float(seconds), int(members))
