@@ -14,6 +14,7 @@ struct batch *batches_new(struct database *d, const struct spool_place *place)
 void batches_free(struct batch *batch)
 {
     free(batch->table);
+    free(batch->known);
     free(batch);
 }
 

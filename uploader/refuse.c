@@ -21,6 +21,8 @@ int batch_refuse(struct batch_dir *batch, const struct cursor *end, const json_t
     free(text);
     if (!fits)
         return -ENOSPC;
+    enum progress_state was = progress->state;
+    struct cursor was_end = progress->end;
     progress->state = PROGRESS_REFUSED;
     progress->end = *end;
     progress->is_whole = at->file == 0 && at->offset == 0 && at->raw == 0 && progress->parts == 0 &&
@@ -28,6 +30,10 @@ int batch_refuse(struct batch_dir *batch, const struct cursor *end, const json_t
     progress->quarantine_id = spool_next_id(batch->spool);
     int rc = batch_record(batch, true);
     crash_point("refuse:after-mark");
+    if (rc) { /* not decided, then */
+        progress->state = was;
+        progress->end = was_end;
+    }
     return rc;
 }
 

@@ -130,6 +130,8 @@ static void take_one(struct uploader *u, struct upload_job *job)
     u->in_flight--;
     d->trials -= batch->is_trial;
     batch->is_trial = false;
+    batch->known = job->known;
+    job->known = NULL;
     if (batch->posted_ms != 0)
         d->posted.is_asking = false;
     note_quarantine(u, batch, job);

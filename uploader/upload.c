@@ -68,7 +68,7 @@ static void note_sent(struct upload_job *job, struct batch_dir *batch, const str
     if (batch_is_at_end(batch))
         return;
     int rc = batch_record(batch, was_queued);
-    if (rc) /* no room: it is sent all the same; only a crash now would send it again */
+    if (rc) /* no room: it is sent all the same; only a crash now would send it again (see remember()) */
         log_warn("progress-not-written", log_s("batch", batch->place.group), log_s("cause", strerror(-rc)));
     crash_point("batch:after-progress");
 }
@@ -228,6 +228,30 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     return run_once(job, batch, worker, true);
 }
 
+/* On a full disk: what was sent, and could not be recorded, is not sent again as long as this process lives.
+ */
+static void recall(struct upload_job *job, struct batch_dir *batch)
+{
+    if (job->known && batch->is_frozen && !batch->is_done) {
+        batch->progress = *job->known;
+        int rc = batch_record(batch, true);
+        if (rc)
+            log_warn("progress-not-written", log_s("batch", batch->place.group),
+                     log_s("cause", strerror(-rc)));
+    }
+    free(job->known);
+    job->known = NULL;
+}
+
+static void remember(struct upload_job *job, const struct batch_dir *batch)
+{
+    if (!batch->is_unrecorded || !batch->is_frozen || batch->is_done)
+        return;
+    job->known = malloc(sizeof *job->known);
+    if (job->known)
+        *job->known = batch->progress;
+}
+
 void worker_prepare(struct worker *worker)
 {
     if (worker->has_part)
@@ -252,7 +276,9 @@ void upload_run(struct upload_job *job, struct worker *worker)
     } else if (rc) {
         job->end = wait_for(job, "open", 0, err.text);
     } else {
+        recall(job, &batch);
         job->end = run(job, &batch, worker);
+        remember(job, &batch);
         batch_close(&batch);
     }
     tools_trim(&worker->tools);

@@ -35,8 +35,10 @@ struct upload_job {
     const struct target *target;
     struct adx_endpoint *endpoint;
     unsigned failures; /* attempts at this batch before, by this process */
-    void *owner;       /* the caller's */
-    bool is_probe;     /* no batch: only `outcome` is filled, see probe.h */
+    struct progress
+        *known;    /* in and out, owned: how far it is, where the disk could not be told; NULL: it was */
+    void *owner;   /* the caller's */
+    bool is_probe; /* no batch: only `outcome` is filled, see probe.h */
     struct mono begun;
     struct outcome engine; /* of a probe that is twofold: what the engine says */
     bool has_engine;

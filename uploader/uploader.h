@@ -41,10 +41,11 @@ struct batch {
     uint64_t segments, rows, raw_bytes; /* as known; 0 for one that was found */
     unsigned attempts;                  /* that failed */
     struct mono not_before;
-    bool is_given_up;  /* --once */
-    int64_t posted_ms; /* wall; 0: it is not posted, or that is all that was wanted */
-    bool is_trial;     /* in flight, begun while the breaker was not closed */
-    bool is_in_doubt;  /* something of it may be in ADX, of which we have no word */
+    bool is_given_up;       /* --once */
+    int64_t posted_ms;      /* wall; 0: it is not posted, or that is all that was wanted */
+    bool is_trial;          /* in flight, begun while the breaker was not closed */
+    bool is_in_doubt;       /* something of it may be in ADX, of which we have no word */
+    struct progress *known; /* from one job to the next: see upload.h */
     struct batch *next;
 };
 

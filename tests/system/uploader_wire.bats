@@ -460,3 +460,31 @@ post() {
     [ "$(spillway --spool "$SPOOL" metrics | sed -n 's/^spillway_oldest_segment_age_seconds.* //p')" -ge 1 ]
     stop uploader
 }
+
+# --- a disk on which nothing can be written any more ---
+
+# write_nothing COMMAND...: no file can grow, whoever owns it; renames go on
+write_nothing() { (trap '' XFSZ && ulimit -f 0 && exec "$@"); }
+
+@test "confirm: what was posted and cannot be recorded is not posted again by the same process" {
+    sink_start
+    numbers 1 5 | write A
+    run -137 env SPILLWAY_CRASH_AT=queued:after-uploaded uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --database D="$SINK"
+    sink_fault '{"match":"ingestion failures","status":503,"count":2}'
+    run -0 write_nothing timeout 60 uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --ingest queued --database D="$SINK" \
+        --confirm show --confirm-after 400ms
+    [[ $output == *progress-not-written* ]]
+    [ "$(sink_messages | wc -l)" = 1 ]
+    nothing_left
+}
+
+@test "inline: what was sent and cannot be recorded is not sent again by the same process" {
+    sink_start
+    seq 1 300000 | sed 's/$/,a row of some length that makes a command long/' | write A
+    run -137 env SPILLWAY_CRASH_AT=batch:after-plan uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest streaming --database D="$SINK"
+    sink_fault '{"match":"/ingest/D/A","status":200,"count":1,"how":"after","body":"{\"Tables\":[]}"}'
+    sink_fault '{"match":"/ingest/D/A","status":503,"count":1}'
+    run -0 write_nothing timeout 60 uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --ingest streaming --database D="$SINK"
+    [[ $output == *progress-not-written*batch-failed* ]]
+    sink_rows | cut -d, -f1 | cmp - <(seq 1 300000)
+}
