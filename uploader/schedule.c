@@ -272,7 +272,7 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         schedule_put_back(d, batch);
         return false;
     }
-    d->in_flight++;
+    batches_fly(batch);
     u->in_flight++;
     d->may_try = false;
     batch->is_trial = d->breaker.state == BREAKER_OPEN || d->breaker.state == BREAKER_HALF_OPEN;

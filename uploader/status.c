@@ -56,14 +56,23 @@ static void add_health(json_t *out, const struct database *d)
     json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
 }
 
+static void add_posted_batch(const struct uploader *u, const struct batch *b, int64_t now_ms, uint64_t *rows,
+                             uint64_t *late)
+{
+    if (b->posted_ms == 0)
+        return;
+    *rows += b->rows;
+    *late += now_ms - b->posted_ms > u->confirm_after_ms ? b->rows : 0;
+}
+
 static void sum_posted(const struct uploader *u, const struct database *d, uint64_t *rows, uint64_t *late)
 {
     int64_t now_ms = wall_now_ms();
     *rows = *late = 0;
-    for (const struct batch *b = d->posted.first; b; b = b->next) {
-        *rows += b->rows;
-        *late += now_ms - b->posted_ms > u->confirm_after_ms ? b->rows : 0;
-    }
+    for (const struct batch *b = d->posted.first; b; b = b->next)
+        add_posted_batch(u, b, now_ms, rows, late);
+    for (const struct batch *b = d->flying; b; b = b->next) /* one that is being asked about */
+        add_posted_batch(u, b, now_ms, rows, late);
 }
 
 static void add_posted(json_t *out, const struct uploader *u, const struct database *d)
