@@ -5,8 +5,8 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
-#include "common/base/secret.h"
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "uploader/http.h"
 
 enum { TICK_MS = 100 };

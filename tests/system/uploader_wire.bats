@@ -323,14 +323,25 @@ auto() { up --ingest auto "$@"; }
     sink_fault '{"match":"create-merge.*B","status":400,"body":"{\"error\":{\"code\":\"BadRequest_X\",\"message\":\"https://a/b?sig=geheim and Bearer token-geheim\",\"@permanent\":true}}"}'
     start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms --retry-min 10ms --retry-max 50ms \
         --ingest queued --database D="$SINK" --adx-token-file "$T/token" --log-level debug
+    start events spillway --spool "$SPOOL" events
     wait_until 20 nothing_left
-    spillway --spool "$SPOOL" status --json >"$T/status.log"
-    spillway --spool "$SPOOL" metrics >"$T/metrics.log"
+    # Something that is seen by whoever listens: the first events may have been before.
+    told() {
+        write C < <(numbers 1 5)
+        grep -q batch-uploaded "$T/events.log"
+    }
+    wait_until 20 told
+    wait_until 20 nothing_left
+    for what in status 'status --json' metrics conf ls verify 'ls --in quarantine'; do
+        # shellcheck disable=SC2086 # words
+        spillway --spool "$SPOOL" $what >>"$T/says.log" 2>&1
+    done
+    uploader --spool "$SPOOL" --database D="$SINK" --adx-token-file "$T/token" --check >>"$T/says.log" 2>&1
     stop uploader
-    numbers 1 5 | diff - <(sink_rows)
+    numbers 1 5 | diff - <(sink_rows | head -n 5)
     [ "$(count quarantine)" = 1 ]
     grep -q blob-not-put "$T/uploader.log"
-    run -1 grep -rl geheim "$T/uploader.log" "$T/status.log" "$T/metrics.log" "$SPOOL"
+    run -1 grep -rl geheim "$T/uploader.log" "$T/says.log" "$T/events.log" "$SPOOL"
 }
 
 # --- confirmation ---
