@@ -79,9 +79,4 @@ NODISCARD int batch_refuse(struct batch_dir *batch, const struct cursor *end, co
 NODISCARD int batch_finish_refusal(struct batch_dir *batch, struct tools *tools, const char *instance,
                                    uint64_t *rows);
 
-/* Make segment `name` in the batch's directory (durably) of the rows from `at` to `end`. */
-NODISCARD int batch_extract(struct batch_dir *batch, struct tools *tools, const struct segment_name *name,
-                            const char *instance, const struct cursor *at, const struct cursor *end,
-                            uint64_t *rows);
-
 #endif

@@ -118,12 +118,19 @@ static enum upload_end advance(struct upload_job *job, struct batch_dir *batch, 
 /* --- the whole
  * ------------------------------------------------------------------------------------------------- */
 
+/* Of a batch that is at its end. */
+static uint64_t rows_taken(const struct batch_dir *batch)
+{
+    uint64_t not_sent = batch->progress.refused_rows + batch->progress.left_rows;
+    return batch->plan.rows > not_sent ? batch->plan.rows - not_sent : 0;
+}
+
 int upload_finish(struct upload_context *context, struct batch_dir *batch)
 {
     const struct plan *plan = &batch->plan;
     uint64_t refused = batch->progress.refused_rows;
     struct totals_delta delta = {.batches = 1,
-                                 .rows_uploaded = plan->rows > refused ? plan->rows - refused : 0,
+                                 .rows_uploaded = rows_taken(batch),
                                  .raw_bytes = plan->raw_bytes,
                                  .bytes = plan->bytes,
                                  .rows_quarantined = refused,
@@ -149,9 +156,7 @@ static enum upload_end finish(struct upload_job *job, struct batch_dir *batch)
             (void)!batch_record(batch, false);
         return wait_for(job, "remove", rc, "a batch that is done cannot be removed");
     }
-    job->rows =
-        batch->plan.rows -
-        (batch->progress.refused_rows < batch->plan.rows ? batch->progress.refused_rows : batch->plan.rows);
+    job->rows = rows_taken(batch);
     job->raw_bytes = batch->plan.raw_bytes;
     job->bytes = batch->plan.bytes;
     return UPLOAD_DONE;
