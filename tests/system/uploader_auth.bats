@@ -209,7 +209,9 @@ PYTHON
     run -0 abort_uploader
     [ "$output" = "no core" ]
     [ -z "$(ls "$T/cores")" ]
-    # That this can fail: a core that is asked for has the secret in it (where this system writes cores to files at all).
+    # That this can fail: a core that is asked for has the secret in it, where there can be one (not under address sanitizers, which
+    # allow none; and where this system writes cores to files).
+    if grep -qa __asan_init "$(command -v uploader)"; then return 0; fi
     numbers 1 5 | write A --schema "$SCHEMA"
     run -0 abort_uploader --core-dumps
     if [ -n "$(ls "$T/cores")" ]; then grep -qa planted "$T"/cores/*; fi
