@@ -123,7 +123,7 @@ static json_t *sum_totals(struct uploader *u)
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
         uint64_t sum = 0;
         for (size_t i = 0; i < u->database_count; i++)
-            sum += totals_get(u->context.totals, u->databases[i].target.db, names[k]);
+            sum += tally_get(u->context.totals, u->databases[i].target.db, names[k]);
         json_object_set_new(out, names[k], json_integer((json_int_t)sum));
     }
     return out;
@@ -156,7 +156,7 @@ static void add_total(struct uploader *u, struct metrics *out, const char *metri
     metrics_family(out, metric, METRICS_COUNTER, help);
     for (size_t i = 0; i < u->database_count; i++) {
         const char *db = u->databases[i].target.db;
-        metrics_sample(out, metric, "db", db, (int64_t)totals_get(u->context.totals, db, name));
+        metrics_sample(out, metric, "db", db, (int64_t)tally_get(u->context.totals, db, name));
     }
 }
 

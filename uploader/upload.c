@@ -144,7 +144,7 @@ int upload_finish(struct upload_context *context, struct batch_dir *batch)
     crash_point("batch:after-count");
     rc = batch_remove(batch);
     if (rc == 0)
-        totals_forget(context->totals, batch->place.group);
+        tally_forget(context->totals, batch->place.group);
     return rc;
 }
 

@@ -22,7 +22,7 @@ enum upload_end {
 struct upload_context {
     struct spool *spool;
     enum spool_queue queue; /* where segments go back to */
-    struct totals *totals;
+    struct tally *totals;
     struct adx_options options;
     atomic_bool is_stopping; /* no new parts */
     atomic_bool is_aborted;  /* requests in flight end at once */
