@@ -45,6 +45,7 @@ void ages_measure(const struct uploader *u, const struct database *d, struct age
     }
     add_batches(ages, d->batches, now_ms, u->max_age_ms);
     add_batches(ages, d->posted.first, now_ms, u->max_age_ms);
+    add_batches(ages, d->flying, now_ms, u->max_age_ms);
 }
 
 static const char *reason(const struct database *d)
@@ -52,6 +53,7 @@ static const char *reason(const struct database *d)
     return d->is_paused            ? "it is paused (spillway resume)"
            : d->last_error_ms != 0 ? d->last_error.text
            : d->posted.count > 0   ? "it is posted, and not confirmed yet"
+           : d->flying             ? "it is being sent: what answers is slow, or does not"
                                    : "uploads do not keep up with what comes in";
 }
 

@@ -97,6 +97,7 @@ int batch_freeze(struct batch_dir *batch)
            ballast_helps(batch->spool->ballast, rc))
         rc = 0;
     batch->is_frozen = rc == 0;
+    batch->is_unrecorded = false;
     buf_fini(&text);
     return rc;
 }
@@ -150,6 +151,7 @@ int batch_record(struct batch_dir *batch, bool durable)
     int rc = progress_write(&batch->progress, &text);
     while (rc == 0 && (rc = record(batch, &text, durable)) != 0 && ballast_helps(batch->spool->ballast, rc))
         rc = 0;
+    batch->is_unrecorded = rc != 0;
     buf_fini(&text);
     return rc;
 }

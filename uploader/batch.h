@@ -25,6 +25,7 @@ struct batch_dir {
     bool is_done;   /* likewise, and all of it is done with */
     struct plan plan;
     struct progress progress;
+    bool is_unrecorded; /* progress is not what progress.json says: that could not be written */
 };
 
 /* Open it and read plan and progress, where they are. -ENOENT: no such batch. -EPROTO: of another version, to
@@ -40,7 +41,8 @@ NODISCARD int batch_freeze(struct batch_dir *batch);
 /* Undo it, durably, as long as nothing has left: its segments are wanted otherwise than they were planned. */
 NODISCARD int batch_thaw(struct batch_dir *batch);
 
-/* Record batch->progress: durably where what follows depends on it. */
+/* Record batch->progress: durably where what follows depends on it. Where it fails, batch->is_unrecorded: who
+ * goes on all the same, hands that progress to whoever opens the batch next in this process. */
 NODISCARD int batch_record(struct batch_dir *batch, bool durable);
 
 /* All rows are in ADX or in quarantine: one durable rename says so. From here on segments may be removed. */
@@ -76,10 +78,5 @@ NODISCARD int batch_refuse(struct batch_dir *batch, const struct cursor *end, co
  * they become one new segment. */
 NODISCARD int batch_finish_refusal(struct batch_dir *batch, struct tools *tools, const char *instance,
                                    uint64_t *rows);
-
-/* Make segment `name` in the batch's directory (durably) of the rows from `at` to `end`. */
-NODISCARD int batch_extract(struct batch_dir *batch, struct tools *tools, const struct segment_name *name,
-                            const char *instance, const struct cursor *at, const struct cursor *end,
-                            uint64_t *rows);
 
 #endif

@@ -14,6 +14,7 @@ struct batch *batches_new(struct database *d, const struct spool_place *place)
 void batches_free(struct batch *batch)
 {
     free(batch->table);
+    free(batch->known);
     free(batch);
 }
 
@@ -76,6 +77,25 @@ struct batch *batches_take_posted(struct database *d)
     posted->is_asking = true;
     batch->next = NULL;
     return batch;
+}
+
+void batches_fly(struct batch *batch)
+{
+    struct database *d = batch->database;
+    batch->next = d->flying;
+    d->flying = batch;
+    d->in_flight++;
+}
+
+void batches_land(struct batch *batch)
+{
+    struct database *d = batch->database;
+    struct batch **at = &d->flying;
+    while (*at != batch)
+        at = &(*at)->next;
+    *at = batch->next;
+    batch->next = NULL;
+    d->in_flight--;
 }
 
 /* Does one wait that is of the same table, schema and format? Then no more of it is claimed: it would fail

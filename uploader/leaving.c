@@ -41,7 +41,7 @@ json_t *uploader_release(void *state, const struct ctl_peer *peer, const json_t 
 /* Nothing of it has left, for sure. */
 static bool may_dissolve(const struct batch *batch, const struct batch_dir *dir)
 {
-    if (batch->is_in_doubt || dir->is_done)
+    if (batch->is_in_doubt || batch->known || dir->is_done)
         return false;
     return !dir->is_frozen || (dir->progress.parts == 0 && dir->progress.state == PROGRESS_SENDING);
 }

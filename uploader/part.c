@@ -273,8 +273,9 @@ int part_gather(struct part *part, struct tools *tools, const struct source *sou
         if (g.fd < 0 && errno != ENOENT)
             return -errno;
         if (g.fd < 0) {
-            log_error("segment-missing", log_s("file", name),
-                      log_s("advice", "it was taken out of batch/ by hand?"));
+            log_error(
+                "segment-missing", log_s("file", name),
+                log_s("advice", "it was damaged and left the batch, or was taken out of batch/ by hand"));
         } else {
             rc = gather_file(&g, source);
             close(g.fd);

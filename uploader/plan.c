@@ -239,6 +239,10 @@ int progress_write(const struct progress *progress, struct buf *out)
         json_object_set_new(root, "quarantine_id", write_id(progress->quarantine_id));
         json_object_set_new(root, "why", json_string(progress->why));
     }
+    if (root && progress->left_file > 0) {
+        json_object_set_new(root, "left_rows", json_integer((json_int_t)progress->left_rows));
+        json_object_set_new(root, "left_file", json_integer((json_int_t)progress->left_file));
+    }
     if (root && progress->sends > 0)
         json_object_set_new(root, "sends", json_integer((json_int_t)progress->sends));
     if (root && (progress->state == PROGRESS_UPLOADED || progress->state == PROGRESS_POSTED)) {
@@ -301,6 +305,12 @@ static const char *read_progress(const json_t *root, struct progress *progress)
         return "parts";
     if (json_object_get(root, "sends") && !get_number(root, "sends", &progress->sends))
         return "sends";
+    uint64_t left_file = 0;
+    if (json_object_get(root, "left_file") &&
+        (!get_number(root, "left_file", &left_file) || left_file > PLAN_FILES_MAX ||
+         !get_number(root, "left_rows", &progress->left_rows)))
+        return "left_rows";
+    progress->left_file = (uint32_t)left_file;
     if (progress->state == PROGRESS_REFUSED)
         return read_refusal(root, progress);
     return progress->state == PROGRESS_SENDING ? NULL : read_blob(root, progress);

@@ -82,6 +82,8 @@ struct progress {
     uint64_t quarantine_id;      /* REFUSED and not whole: id of the segment that the rows become */
     uint64_t parts;              /* sent */
     uint64_t rows, refused_rows; /* uploaded, put into quarantine */
+    uint64_t left_rows;          /* not sent: in files that were damaged on the way (rescue.h) */
+    uint32_t left_file;          /* the last of them whose rows are in that number, plus 1; 0: none */
     char why[PLAN_WHY_BYTES];    /* REFUSED: JSON text of the .why */
 
     uint64_t sends; /* how often this blob was given up for a new one: ADX had failed on it */

@@ -8,6 +8,7 @@
 #include "common/spool/origin.h"
 #include "common/spool/reader.h"
 #include "uploader/mend.h"
+#include "uploader/rescue.h"
 
 /* What the inspection of one file found. */
 enum finding { FOUND_WHOLE, FOUND_EMPTY, FOUND_DAMAGED, FOUND_FOREIGN, FOUND_UNREADABLE };
@@ -30,7 +31,8 @@ struct preparation {
     char unreadable[SPOOL_NAME_BYTES];
     int unreadable_rc;
     unsigned damaged; /* files put off to the second pass */
-    struct walk *walk;
+    struct tools *tools;
+    enum spool_queue queue;
     bool is_thorough; /* payloads are read, too */
 };
 
@@ -113,9 +115,9 @@ static int inspect_ends(struct preparation *p, const char *file, struct inspecti
     int fd = openat(p->batch->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int rc = walk_init(p->walk, fd, 0);
-    found->bytes = rc == 0 ? p->walk->size : 0;
-    while (rc == 0 && (rc = walk_next(p->walk, &member)) > 0) {
+    int rc = walk_init(p->tools->walk, fd, 0);
+    found->bytes = rc == 0 ? p->tools->walk->size : 0;
+    while (rc == 0 && (rc = walk_next(p->tools->walk, &member)) > 0) {
         rc = 0;
         inspect_member(p, &member, found);
     }
@@ -323,6 +325,23 @@ static bool has_begun(const struct progress *progress)
     return progress->parts > 0 || progress->refused_rows > 0 || progress->state != PROGRESS_SENDING;
 }
 
+/* A file of a batch of which something was sent. What ADX refused of it, or may have, is not sent by another
+ * batch. */
+static int leave_out(struct preparation *p, uint32_t index, struct inspection *found)
+{
+    struct batch_dir *batch = p->batch;
+    uint64_t rows;
+    struct rescue rescue = {.batch = batch, .tools = p->tools, .instance = p->instance, .queue = p->queue};
+    if (batch->progress.state == PROGRESS_REFUSED) {
+        snprintf(found->cause, sizeof found->cause,
+                 "it was damaged after its batch was frozen and partly sent");
+        return set_aside(p, batch->plan.files[index].name, found, "damaged");
+    }
+    p->counts->quarantined++;
+    return rescue_file(&rescue, index, found->finding != FOUND_UNREADABLE, found->finding == FOUND_WHOLE,
+                       &rows);
+}
+
 static int check_frozen(struct preparation *p, bool *is_damaged)
 {
     struct batch_dir *batch = p->batch;
@@ -337,17 +356,17 @@ static int check_frozen(struct preparation *p, bool *is_damaged)
         if (segment_name_parse(file, &p->expected) != NAME_OK)
             return -EINVAL;
         inspect(p, file, &found);
-        if (found.finding == FOUND_UNREADABLE && p->unreadable_rc == -ENOENT)
+        bool is_gone = found.finding == FOUND_UNREADABLE && p->unreadable_rc == -ENOENT;
+        bool is_half_done = rescue_is_unfinished(batch, (uint32_t)i);
+        if (is_gone && !is_half_done)
             continue;
-        if (found.finding == FOUND_UNREADABLE)
+        if (found.finding == FOUND_UNREADABLE && !is_gone)
             return p->unreadable_rc;
         if (found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
             continue;
         *is_damaged = true;
-        snprintf(found.cause, sizeof found.cause,
-                 "it was damaged after its batch was frozen and partly sent");
         if (has_begun(&batch->progress))
-            rc = set_aside(p, file, &found, "damaged");
+            rc = leave_out(p, (uint32_t)i, &found);
     }
     return rc;
 }
@@ -368,10 +387,13 @@ static int prepare_frozen(struct preparation *p, enum spool_queue queue, enum pr
 int prepare_batch(struct batch_dir *batch, struct tools *tools, const struct prepare_options *options,
                   enum prepare_result *result, struct prepare_counts *counts, struct err *err)
 {
-    struct preparation p = {
-        .batch = batch, .instance = options->instance, .counts = counts, .is_thorough = options->is_thorough};
+    struct preparation p = {.batch = batch,
+                            .instance = options->instance,
+                            .counts = counts,
+                            .tools = tools,
+                            .queue = options->queue,
+                            .is_thorough = options->is_thorough};
     int rc = tools_init(tools);
-    p.walk = tools->walk;
     if (rc == 0 && name_decode(batch->place.db, strlen(batch->place.db), p.db, sizeof p.db) != NAME_OK)
         rc = -EINVAL;
     if (rc == 0)

@@ -11,7 +11,7 @@
  *     cannot be read            it stays in the batch's directory, alone: the others go back to their queue
  *
  * A batch that is frozen already is checked again: if a file of it is damaged and nothing was sent yet, it is
- * thawed and planned anew; if something was sent, that file goes to quarantine as it is and the rest is sent.
+ * thawed and planned anew; if something was sent, that file leaves it (rescue.h) and the rest is sent.
  */
 #ifndef UPLOADER_PREPARE_H
 #define UPLOADER_PREPARE_H

@@ -89,6 +89,15 @@ static int record_uploaded(const struct queued *q, const struct resource *at, co
     return rc;
 }
 
+/* It is put once more, then. */
+static void forget_uploaded(const struct queued *q, int rc, struct outcome *outcome)
+{
+    struct progress *progress = &q->s->batch->progress;
+    progress->state = PROGRESS_SENDING;
+    progress->blob[0] = '\0';
+    adx_own_trouble(outcome, rc, "where the blob is cannot be recorded");
+}
+
 static bool upload(const struct queued *q, struct sent *sent, struct outcome *outcome)
 {
     const struct sending *s = q->s;
@@ -108,7 +117,7 @@ static bool upload(const struct queued *q, struct sent *sent, struct outcome *ou
                 log_warn("progress-not-written", log_s("batch", s->batch->place.group),
                          log_s("cause", strerror(-rc)));
             else if (rc)
-                adx_own_trouble(outcome, rc, "where the blob is cannot be recorded");
+                forget_uploaded(q, rc, outcome);
             crash_point("queued:after-uploaded");
             return outcome->verdict == VERDICT_SUCCESS;
         }
@@ -205,7 +214,7 @@ static void record_posted(const struct sending *s, struct outcome *outcome)
     progress->blob[0] = '\0';
     progress->step_ms = wall_now_ms();
     int rc = batch_record(s->batch, true);
-    if (rc) /* after a crash it is posted again, with the same BlobPath */
+    if (rc) /* after a crash it is posted again, with the same BlobPath; until then we know */
         log_warn("progress-not-written", log_s("batch", s->batch->place.group),
                  log_s("cause", strerror(-rc)));
     crash_point("queued:after-posted");

@@ -88,6 +88,6 @@ int recover_batches(struct uploader *u, struct err *err)
     struct recovery recovery = {.u = u};
     int rc = spool_walk_groups(&u->daemon->spool, QUEUE_BATCH, recover_one, &recovery);
     if (rc == 0 && !recovery.has_counted)
-        totals_forget_all(u->context.totals);
+        tally_forget_all(u->context.totals);
     return rc ? err_errno(err, rc, "spool %s: batch/ cannot be read", u->daemon->spool.path) : 0;
 }

@@ -126,10 +126,12 @@ static void take_one(struct uploader *u, struct upload_job *job)
 {
     struct batch *batch = job->owner;
     struct database *d = batch->database;
-    d->in_flight--;
+    batches_land(batch);
     u->in_flight--;
     d->trials -= batch->is_trial;
     batch->is_trial = false;
+    batch->known = job->known;
+    job->known = NULL;
     if (batch->posted_ms != 0)
         d->posted.is_asking = false;
     note_quarantine(u, batch, job);

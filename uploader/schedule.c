@@ -267,16 +267,19 @@ static bool submit(struct uploader *u, struct database *d, struct batch *batch)
         job->endpoint = &d->endpoint;
         job->failures = batch->attempts;
         job->owner = batch;
+        job->known = batch->known;
+        batch->known = NULL;
         job->begun = mono_now();
     }
     if (!job || workers_submit(u->workers, &job->job) != 0) {
         log_warn("upload-not-started", log_s("db", d->target.db), log_s("cause", "no memory or threads"));
+        batch->known = job ? job->known : batch->known;
         free(job);
         batch->not_before = mono_after(u->backoff.min_ms);
         schedule_put_back(d, batch);
         return false;
     }
-    d->in_flight++;
+    batches_fly(batch);
     u->in_flight++;
     d->may_try = false;
     batch->is_trial = d->breaker.state == BREAKER_OPEN || d->breaker.state == BREAKER_HALF_OPEN;

@@ -56,14 +56,23 @@ static void add_health(json_t *out, const struct database *d)
     json_object_set_new(out, "not_before_ms", json_integer(mono_left_ms(d->breaker.not_before)));
 }
 
+static void add_posted_batch(const struct uploader *u, const struct batch *b, int64_t now_ms, uint64_t *rows,
+                             uint64_t *late)
+{
+    if (b->posted_ms == 0)
+        return;
+    *rows += b->rows;
+    *late += now_ms - b->posted_ms > u->confirm_after_ms ? b->rows : 0;
+}
+
 static void sum_posted(const struct uploader *u, const struct database *d, uint64_t *rows, uint64_t *late)
 {
     int64_t now_ms = wall_now_ms();
     *rows = *late = 0;
-    for (const struct batch *b = d->posted.first; b; b = b->next) {
-        *rows += b->rows;
-        *late += now_ms - b->posted_ms > u->confirm_after_ms ? b->rows : 0;
-    }
+    for (const struct batch *b = d->posted.first; b; b = b->next)
+        add_posted_batch(u, b, now_ms, rows, late);
+    for (const struct batch *b = d->flying; b; b = b->next) /* one that is being asked about */
+        add_posted_batch(u, b, now_ms, rows, late);
 }
 
 static void add_posted(json_t *out, const struct uploader *u, const struct database *d)
@@ -114,7 +123,7 @@ static json_t *sum_totals(struct uploader *u)
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
         uint64_t sum = 0;
         for (size_t i = 0; i < u->database_count; i++)
-            sum += totals_get(u->context.totals, u->databases[i].target.db, names[k]);
+            sum += tally_get(u->context.totals, u->databases[i].target.db, names[k]);
         json_object_set_new(out, names[k], json_integer((json_int_t)sum));
     }
     return out;
@@ -147,7 +156,7 @@ static void add_total(struct uploader *u, struct metrics *out, const char *metri
     metrics_family(out, metric, METRICS_COUNTER, help);
     for (size_t i = 0; i < u->database_count; i++) {
         const char *db = u->databases[i].target.db;
-        metrics_sample(out, metric, "db", db, (int64_t)totals_get(u->context.totals, db, name));
+        metrics_sample(out, metric, "db", db, (int64_t)tally_get(u->context.totals, db, name));
     }
 }
 

@@ -68,7 +68,7 @@ static void note_sent(struct upload_job *job, struct batch_dir *batch, const str
     if (batch_is_at_end(batch))
         return;
     int rc = batch_record(batch, was_queued);
-    if (rc) /* no room: it is sent all the same; only a crash now would send it again */
+    if (rc) /* no room: it is sent all the same; only a crash now would send it again (see remember()) */
         log_warn("progress-not-written", log_s("batch", batch->place.group), log_s("cause", strerror(-rc)));
     crash_point("batch:after-progress");
 }
@@ -118,12 +118,19 @@ static enum upload_end advance(struct upload_job *job, struct batch_dir *batch, 
 /* --- the whole
  * ------------------------------------------------------------------------------------------------- */
 
+/* Of a batch that is at its end. */
+static uint64_t rows_taken(const struct batch_dir *batch)
+{
+    uint64_t not_sent = batch->progress.refused_rows + batch->progress.left_rows;
+    return batch->plan.rows > not_sent ? batch->plan.rows - not_sent : 0;
+}
+
 int upload_finish(struct upload_context *context, struct batch_dir *batch)
 {
     const struct plan *plan = &batch->plan;
     uint64_t refused = batch->progress.refused_rows;
     struct totals_delta delta = {.batches = 1,
-                                 .rows_uploaded = plan->rows > refused ? plan->rows - refused : 0,
+                                 .rows_uploaded = rows_taken(batch),
                                  .raw_bytes = plan->raw_bytes,
                                  .bytes = plan->bytes,
                                  .rows_quarantined = refused,
@@ -137,7 +144,7 @@ int upload_finish(struct upload_context *context, struct batch_dir *batch)
     crash_point("batch:after-count");
     rc = batch_remove(batch);
     if (rc == 0)
-        totals_forget(context->totals, batch->place.group);
+        tally_forget(context->totals, batch->place.group);
     return rc;
 }
 
@@ -149,9 +156,7 @@ static enum upload_end finish(struct upload_job *job, struct batch_dir *batch)
             (void)!batch_record(batch, false);
         return wait_for(job, "remove", rc, "a batch that is done cannot be removed");
     }
-    job->rows =
-        batch->plan.rows -
-        (batch->progress.refused_rows < batch->plan.rows ? batch->progress.refused_rows : batch->plan.rows);
+    job->rows = rows_taken(batch);
     job->raw_bytes = batch->plan.raw_bytes;
     job->bytes = batch->plan.bytes;
     return UPLOAD_DONE;
@@ -228,6 +233,30 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     return run_once(job, batch, worker, true);
 }
 
+/* On a full disk: what was sent, and could not be recorded, is not sent again as long as this process lives.
+ */
+static void recall(struct upload_job *job, struct batch_dir *batch)
+{
+    if (job->known && batch->is_frozen && !batch->is_done) {
+        batch->progress = *job->known;
+        int rc = batch_record(batch, true);
+        if (rc)
+            log_warn("progress-not-written", log_s("batch", batch->place.group),
+                     log_s("cause", strerror(-rc)));
+    }
+    free(job->known);
+    job->known = NULL;
+}
+
+static void remember(struct upload_job *job, const struct batch_dir *batch)
+{
+    if (!batch->is_unrecorded || !batch->is_frozen || batch->is_done)
+        return;
+    job->known = malloc(sizeof *job->known);
+    if (job->known)
+        *job->known = batch->progress;
+}
+
 void worker_prepare(struct worker *worker)
 {
     if (worker->has_part)
@@ -252,7 +281,9 @@ void upload_run(struct upload_job *job, struct worker *worker)
     } else if (rc) {
         job->end = wait_for(job, "open", 0, err.text);
     } else {
+        recall(job, &batch);
         job->end = run(job, &batch, worker);
+        remember(job, &batch);
         batch_close(&batch);
     }
     tools_trim(&worker->tools);

@@ -22,7 +22,7 @@ enum upload_end {
 struct upload_context {
     struct spool *spool;
     enum spool_queue queue; /* where segments go back to */
-    struct totals *totals;
+    struct tally *totals;
     struct adx_options options;
     atomic_bool is_stopping; /* no new parts */
     atomic_bool is_aborted;  /* requests in flight end at once */
@@ -35,8 +35,10 @@ struct upload_job {
     const struct target *target;
     struct adx_endpoint *endpoint;
     unsigned failures; /* attempts at this batch before, by this process */
-    void *owner;       /* the caller's */
-    bool is_probe;     /* no batch: only `outcome` is filled, see probe.h */
+    struct progress
+        *known;    /* in and out, owned: how far it is, where the disk could not be told; NULL: it was */
+    void *owner;   /* the caller's */
+    bool is_probe; /* no batch: only `outcome` is filled, see probe.h */
     struct mono begun;
     struct outcome engine; /* of a probe that is twofold: what the engine says */
     bool has_engine;

@@ -222,7 +222,7 @@ static void fini(void *state)
      */
     static struct ctl_client *volatile left_open UNUSED;
     left_open = u->diskguard;
-    totals_free(u->context.totals);
+    tally_free(u->context.totals);
     for (size_t i = 0; i < u->resources_count; i++)
         resources_free(u->resources[i]);
     free(u->resources);

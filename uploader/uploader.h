@@ -41,10 +41,11 @@ struct batch {
     uint64_t segments, rows, raw_bytes; /* as known; 0 for one that was found */
     unsigned attempts;                  /* that failed */
     struct mono not_before;
-    bool is_given_up;  /* --once */
-    int64_t posted_ms; /* wall; 0: it is not posted, or that is all that was wanted */
-    bool is_trial;     /* in flight, begun while the breaker was not closed */
-    bool is_in_doubt;  /* something of it may be in ADX, of which we have no word */
+    bool is_given_up;       /* --once */
+    int64_t posted_ms;      /* wall; 0: it is not posted, or that is all that was wanted */
+    bool is_trial;          /* in flight, begun while the breaker was not closed */
+    bool is_in_doubt;       /* something of it may be in ADX, of which we have no word */
+    struct progress *known; /* from one job to the next: see upload.h */
     struct batch *next;
 };
 
@@ -61,7 +62,8 @@ struct database {
         bool is_asking;    /* one of them is in flight */
         unsigned failures; /* questions in a row that were not answered */
     } posted;
-    unsigned in_flight;
+    struct batch *flying; /* those that workers have, in no order */
+    unsigned in_flight;   /* so many */
 
     struct breaker breaker;
     enum health health;      /* as was announced last */
@@ -132,7 +134,7 @@ unsigned schedule_threads(unsigned uploads, size_t databases);
 struct ages {
     int64_t oldest_ms;      /* of the segment that was begun first; 0: there is none */
     const char *table;      /* its table; may be NULL */
-    uint64_t late_segments; /* older than --max-age, in the queue and in batches that are not in flight */
+    uint64_t late_segments; /* older than --max-age, in the queue and in batches */
 };
 void ages_measure(const struct uploader *u, const struct database *d, struct ages *ages);
 void ages_report(struct uploader *u); /* a warning for each database that has some */
@@ -166,6 +168,8 @@ void batches_insert(struct database *d, struct batch *batch); /* by id */
 struct batch *batches_take(struct database *d);               /* the oldest that may be tried now, or NULL */
 void batches_post(struct database *d, struct batch *batch);   /* put it behind all that are posted */
 struct batch *batches_take_posted(struct database *d);        /* one to be asked about now, or NULL */
+void batches_fly(struct batch *batch);                        /* a worker gets it: it is in no other list */
+void batches_land(struct batch *batch);                       /* and gives it back */
 bool batches_has(const struct database *d, const struct waiting_group *group);
 bool batches_set_key(struct batch *batch, const char *table, bool has_schema, uint64_t schema_hash,
                      enum segment_format format);

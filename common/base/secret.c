@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "common/base/file.h"
 
@@ -34,4 +35,9 @@ void secret_forget(struct buf *secret)
     if (secret->data)
         explicit_bzero(secret->data, secret->len);
     buf_fini(secret);
+}
+
+void secret_keep_cores(bool is_wanted)
+{
+    (void)prctl(PR_SET_DUMPABLE, is_wanted ? 1L : 0L, 0L, 0L, 0L);
 }

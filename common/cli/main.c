@@ -5,6 +5,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "common/cli/command.h"
 
 const char *const cli_daemons[] = {"walwriter", "diskguard", "peerd", "uploader", NULL};
@@ -155,6 +156,7 @@ int main(int argc, char **argv)
     enum conf_verdict verdict;
     int code = EXIT_DONE;
     signal(SIGPIPE, SIG_IGN);
+    secret_keep_cores(false); /* count signs in to ADX */
     if (conf_load(&conf, &about, argc, argv, &verdict, &err)) {
         code = cli_fail(EXIT_USAGE, "%s", err.text);
     } else if (verdict != CONF_EXIT) {

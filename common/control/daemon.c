@@ -12,6 +12,7 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "common/control/closing.h"
 #include "common/control/listening.h"
 #include "common/control/message.h"
@@ -384,6 +385,7 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
     shell.argc = argc;
     shell.argv = argv;
     daemon->loop = &shell.loop;
+    secret_keep_cores(false); /* before anything is read */
     wall_format(wall_now_ms(), shell.since);
     int rc = conf_load(&daemon->conf, module->about, argc, argv, &verdict, &err);
     bool is_answered = rc == 0 && verdict == CONF_EXIT;
@@ -394,6 +396,7 @@ int daemon_main(int argc, char **argv, const struct daemon_module *module)
         fprintf(stderr, "%s: %s\n", module->about->program, err.text);
         code = EXIT_USAGE;
     } else if (verdict == CONF_RUN) {
+        secret_keep_cores(conf_flag(daemon->conf, CONF_CORE_DUMPS));
         log_init(module->about->program, (enum log_level)conf_number(daemon->conf, CONF_LOG_LEVEL),
                  conf_flag(daemon->conf, CONF_LOG_TIMESTAMPS));
         set_instance(daemon);

@@ -468,6 +468,17 @@ in_flight() { [ "$(ask '{"op":"status"}' | jq ".databases.$1.in_flight")" = "$2"
     sim_csv A D | cut -d, -f1 | diff <(seq 300000) -
 }
 
+@test "daemon: data whose upload hangs is old, too, and that is said" {
+    sim_start --database D
+    sim_fault '{"match":"ingest","mode":"delay","delay_ms":5000,"count":0}'
+    numbers 1 5 | write A --schema "$SCHEMA"
+    start_up --database D="$SIM" --max-age 500ms
+    says() { grep "^warn data-old" "$T/uploader.log" | grep -q 'table=A.*segments=1.*cause="it is being sent'; }
+    wait_until 20 says
+    [ "$(status_of in_flight)" = 1 ]
+    stop uploader KILL || :
+}
+
 @test "daemon: kill -9 under load, again and again: every row once in a directory" {
     start_up --database D=dir:"$T/out"
     for i in $(seq 1 12); do

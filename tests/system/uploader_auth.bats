@@ -183,6 +183,41 @@ no_secrets() {
     [[ $output == *"in the clear"* ]]
 }
 
+# abort_uploader [FLAG]...: one that has a token is made to abort in $T/cores, where nothing limits its core; prints whether there was one
+abort_uploader() {
+    rm -rf "$T/cores"
+    mkdir "$T/cores"
+    by_secret python3 - "$T/cores" "$SPOOL" uploader --spool "$SPOOL" --queue sealed --no-guard --batch-age 20ms --scan-interval 20ms \
+        --database D="$SIM" "$@" <<'PYTHON'
+import glob, os, resource, signal, subprocess, sys, time
+where, spool, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+child = subprocess.Popen(command, cwd=where, stderr=subprocess.DEVNULL)
+end = time.monotonic() + 40
+while glob.glob(spool + "/sealed/*/*") + glob.glob(spool + "/batch/*/*/*"):
+    assert time.monotonic() < end and child.poll() is None, "it does not upload"
+    time.sleep(0.02)
+child.send_signal(signal.SIGABRT)
+_, status = os.waitpid(child.pid, 0)
+assert os.WTERMSIG(status) == signal.SIGABRT
+print("a core" if os.WCOREDUMP(status) else "no core")
+PYTHON
+}
+
+@test "auth: a process that crashes leaves no core dump, unless it is told to" {
+    numbers 1 5 | write A --schema "$SCHEMA"
+    run -0 abort_uploader
+    [ "$output" = "no core" ]
+    [ -z "$(ls "$T/cores")" ]
+    # That this can fail: a core that is asked for has the secret in it, where there can be one (not under address sanitizers, which
+    # allow none; and where this system writes cores to files).
+    if grep -qa __asan_init "$(command -v uploader)"; then return 0; fi
+    numbers 1 5 | write A --schema "$SCHEMA"
+    run -0 abort_uploader --core-dumps
+    if [ -n "$(ls "$T/cores")" ]; then grep -qa planted "$T"/cores/*; fi
+    if [ "$(cat /proc/sys/kernel/core_pattern)" = core ]; then [ "$output" = "a core" ]; fi
+}
+
 @test "auth: secrets are in no log, status, event or .why, whatever goes wrong" {
     by_secret start_up --database D="$SIM" --log-level debug --breaker-failures 3
     wait_until 10 status_is health up

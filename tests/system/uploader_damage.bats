@@ -140,3 +140,43 @@ check_good() {
         [ "$(count quarantine)" = 1 ]
     done
 }
+
+# begin: the first part of what is in sealed/ is sent, then killed
+begin() {
+    run env SPILLWAY_CRASH_AT=batch:after-progress uploader --spool "$SPOOL" --queue sealed --no-guard --once --database D="$SINK" --ingest streaming
+    [ "$status" = 137 ]
+}
+
+# rescue POINT FILE: that file of a batch (1: the first part ended in it; 2: nothing of it was sent) is damaged between two parts; killed at
+# the point, if any; in the end all is there once but for one block
+rescue() {
+    rm -rf "$SPOOL"
+    mkdir "$SPOOL"
+    sink_reset
+    write <"$T/first" --block-bytes 64K
+    write <"$T/second" --block-bytes 64K
+    begin
+    flip "$(segments batch | sed -n "${2}p")" 90
+    if [ "$1" != none ]; then
+        SPILLWAY_CRASH_AT=$1 run up --database D="$SINK" --ingest streaming
+        [ "$status" = 137 ] || { echo "did not die at $1: $status $output" >&2; return 1; }
+    fi
+    run -0 up --database D="$SINK" --ingest streaming
+    nothing_left
+    sink_rows >"$T/taken"
+    # A block of 64 KiB is some 1,200 rows.
+    check_good "$T/rows" 118000 <"$T/taken" || { echo "$1 $2: $(wc -l <"$T/taken")" >&2; return 1; }
+    [ "$(count quarantine)" = 1 ]
+    jq -e '.reason == "damaged" and .salvaged and .rows_salvaged > 0' "$SPOOL"/quarantine/D/*.why
+    [ "$(jq .databases.D.rows_uploaded "$SPOOL/state/uploader.json")" = "$(wc -l <"$T/taken")" ]
+}
+
+@test "streaming: damage between two parts: what is good of that file is sent all the same, and nothing is twice; killed at every step" {
+    seq 1000001 1100000 | sed 's/$/,a row of some length that deflates rather well/' >"$T/first"
+    seq 2000001 2020000 | sed 's/$/,a row of some length that deflates rather well/' >"$T/second"
+    cat "$T/first" "$T/second" >"$T/rows"
+    rescue none 2
+    for point in none rescue:after-extract rescue:after-count rescue:after-quarantine rescue:after-rename rescue:after-move; do
+        rescue $point 1
+    done
+}

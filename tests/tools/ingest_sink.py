@@ -5,6 +5,7 @@ queues in one loopback server. It keeps what it is sent and answers as told; it 
     ingest_sink.py --port-file F [--discard]        --discard: bodies of blobs are counted and thrown away
 
     GET  /_sink/log       every request: method, path, query, headers, bytes; of queue messages the JSON
+    GET  /_sink/bodies    what is in each blob, and in each streamed request, inflated: {path: text}
     GET  /_sink/rows      rows of all blobs that messages speak of: a BlobPath counts once, so does a key of ingestIfNotExists
     POST /_sink/fault     {"match": regex on "METHOD /path?query body-start", "status": 503, "code": "ServerBusy", "count": 1, "body": "...",
                            "how": "before"|"after"|"drop"|"drop-after"}    after: the work is done, then the answer is this one
@@ -15,6 +16,9 @@ queues in one loopback server. It keeps what it is sent and answers as told; it 
 import argparse, base64, gzip, http.server, json, os, re, socketserver, threading, urllib.parse
 
 SIGNATURE = "sv=2022-11-02&sr=c&sp=rw&se=2099-01-01T00%3A00%3A00Z&sig="
+POSTED = (b'<?xml version="1.0"?><QueueMessagesList><QueueMessage><MessageId>11111111-2222-3333-4444-555555555555</MessageId>'
+          b"<InsertionTime>Sun, 22 Nov 2026 06:00:00 GMT</InsertionTime><ExpirationTime>Sun, 29 Nov 2026 06:00:00 GMT</ExpirationTime>"
+          b"<PopReceipt>AgAAAA==</PopReceipt><TimeNextVisible>Sun, 22 Nov 2026 06:00:00 GMT</TimeNextVisible></QueueMessage></QueueMessagesList>")
 lock = threading.RLock()
 log, faults, failures, blobs, blocks, messages, fail_next = [], [], [], {}, {}, [], []
 
@@ -32,7 +36,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def take_chunks(self):
+        parts = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(parts)
+
     def take_body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self.take_chunks()
         left, parts = int(self.headers.get("Content-Length") or 0), []
         keep = not (self.server.discard and self.command == "PUT" and left > 4096)
         while left > 0:
@@ -70,7 +85,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         entry = {"method": self.command, "path": url.path, "query": url.query, "headers": {k.lower(): v for k, v in self.headers.items()},
                  "bytes": int(self.headers.get("Content-Length") or 0)}
         if b'"csl"' in body[:4096]:
-            entry["csl"] = json.loads(body)["csl"]
+            entry["command"] = json.loads(body)
+            entry["csl"] = entry["command"]["csl"]
+        elif url.path.endswith("/messages"):
+            entry["text"] = body.decode()
         with lock:
             log.append(entry)
         rule = self.fault(body)
@@ -93,6 +111,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             if url.path == "/_sink/log":
                 return self.answer(200, json.dumps(log).encode())
+            if url.path == "/_sink/bodies":
+                return self.answer(200, json.dumps({name: gzip.decompress(body).decode() for name, body in blobs.items()}).encode())
             if url.path == "/_sink/rows":
                 return self.answer(200, rows())
             if url.path == "/_sink/fault":
@@ -116,11 +136,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 blobs["streamed" + str(len(log))] = body
             return 200, table(["ConsumedRecordsCount"], [[0]]), {}
         query = dict(urllib.parse.parse_qsl(url.query))
-        name = url.path
+        name, answer = url.path, b""
         with lock:
             if self.command == "POST" and name.endswith("/messages"):
                 entry["message"] = json.loads(base64.b64decode(re.search(rb"<MessageText>(.*)</MessageText>", body)[1], validate=True))
                 messages.append(entry["message"])
+                answer = POSTED
                 path = entry["message"]["BlobPath"].partition("?")[0]
                 if fail_next and all(path != failed[0] for failed in failures):
                     failures.append([path, *fail_next.pop(0)])
@@ -131,7 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 blobs[name] = b"".join(blocks.pop((name, i)) for i in entry["blocks"])
             else:
                 blobs[name] = body
-        return 201, b"", {"x_ms_request_id": "storage-request"}
+        return 201, answer, {"kind": "application/xml", "x_ms_request_id": "storage-request"}
 
     def command_answer(self, csl):
         base = f"http://127.0.0.1:{self.server.server_port}"

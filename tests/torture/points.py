@@ -79,9 +79,9 @@ def is_near(scene_name, point, path):
     return not path.startswith("uploader") and SCENES[scene_name].program != "diskguard"
 
 
-# Points that tests die at by name, rather than a scene: what a drop policy gives up (test_drops.c), what is taken back from upload/
+# Points that tests die at by name, rather than a scene: damage between two parts (uploader_damage.bats), what a drop policy gives up (test_drops.c), what is taken back from upload/
 # (failover.bats), the archive (from_archive.bats), the notes for audit (test_arrivals.c).
-DRIVEN_ELSEWHERE = ("peerd/drops", "peerd/archive", "peerd/reclaim", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
+DRIVEN_ELSEWHERE = ("uploader/rescue", "peerd/drops", "peerd/archive", "peerd/reclaim", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
 
 
 def named_in_tests():

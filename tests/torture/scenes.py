@@ -646,7 +646,8 @@ class UploaderAdx(Uploader):
 
     def after(self, result):
         super().after(result)
-        # Only a batch that is still there can be sent again.
+        # A request whose answer was lost is sent again, and said to be in doubt. Beside that, only a batch that is still there can be.
+        self.is_in_doubt = self.has_net and b"may have been taken" in result.err
         self.repeatable = set()
         judge = Judge(self.rig.rows)
         for path in glob.glob(os.path.join(self.spool, "batch/D/*/*.gz")):
@@ -656,7 +657,7 @@ class UploaderAdx(Uploader):
             self.repeatable.update((writer, seq) for seq in times)
 
     def may_repeat(self, writer, seq):
-        return (writer, seq) in self.repeatable
+        return self.is_in_doubt or (writer, seq) in self.repeatable
 
     def gather(self, judge):
         super().gather(judge)

@@ -123,6 +123,11 @@ static void progress_goes_there_and_back(void **state)
     for (size_t len = 0; len < buf.len - 2; len++)
         assert_int_equal(progress_read(buf.data, len, &back, NULL), -EINVAL);
     buf_clear(&buf);
+    progress = (struct progress){.left_file = 3, .left_rows = 70000000000};
+    assert_int_equal(progress_write(&progress, &buf), 0);
+    assert_int_equal(progress_read(buf.data, buf.len, &back, NULL), 0);
+    assert_true(back.left_file == 3 && back.left_rows == 70000000000);
+    buf_clear(&buf);
     progress = (struct progress){0};
     assert_int_equal(progress_write(&progress, &buf), 0);
     assert_int_equal(progress_read(buf.data, buf.len, &back, NULL), 0);
