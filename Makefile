@@ -3,7 +3,7 @@
 
 BUILD    ?= build
 SANITIZE ?=
-CODEC    ?= $(shell pkg-config --exists libisal && echo isal || echo zlib)
+CODEC    ?= $(shell pkg-config --exists libisal libdeflate && echo isal || echo zlib)
 VERSION  := 0.1.0
 
 .DEFAULT_GOAL := all
@@ -25,7 +25,7 @@ CFLAGS   := -std=c17 -O2 -g $(WARNINGS) $(HARDEN)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # pkg-config is asked once for each library; a missing one is named, with what to do.
-PACKAGES_LIB := libcurl jansson libxxhash zlib $(if $(filter isal,$(CODEC)),libisal)
+PACKAGES_LIB := libcurl jansson libxxhash zlib $(if $(filter isal,$(CODEC)),libisal libdeflate)
 HTTP_LIBS := -lmicrohttpd -lgnutls  # for programs that use common/http/
 LIBS     = $(shell pkg-config --libs $(PACKAGES_LIB)) -lnng -pthread
 
@@ -37,7 +37,8 @@ programs     :=
 unit_tests   :=
 all_extra    :=
 check_extra  :=
-codec_obj := $(BUILD)/obj/common/segment/codec_$(CODEC).o
+codec_objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/segment/codec_$(1)*.c))
+codec_obj := $(call codec_objs,$(CODEC))
 common_a  := $(BUILD)/lib/libspillway.a
 include $(filter-out tests/module.mk,$(wildcard */module.mk)) tests/module.mk
 

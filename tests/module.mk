@@ -3,11 +3,11 @@
 include tests/adxsim/module.mk
 
 unit_src  := $(wildcard tests/unit/*/test_*.c)
-codecs    := $(sort zlib $(shell pkg-config --exists libisal && echo isal))
+codecs    := $(sort zlib $(shell pkg-config --exists libisal libdeflate && echo isal))
 unit_bins := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter-out tests/unit/segment/%,$(unit_src))) \
     $(foreach c,$(codecs),$(patsubst tests/unit/%.c,$(BUILD)/tests/%.$(c),$(filter tests/unit/segment/%,$(unit_src))))
 
-UNIT_LIBS = -lcmocka $(LIBS) $(shell pkg-config --silence-errors --libs libisal)
+UNIT_LIBS = -lcmocka $(LIBS) $(shell pkg-config --silence-errors --libs libisal libdeflate)
 
 # The area's own library, when the area is a program.
 area_lib = $(patsubst %,$(BUILD)/lib/%.a,$(filter $(programs),$(1)))
@@ -18,7 +18,7 @@ $(BUILD)/tests/$(1): $(BUILD)/obj/tests/unit/$(1).o $(call area_lib,$(firstword 
 	$(CC) $(LDFLAGS) $$($(subst /,_,$(1))_LDFLAGS) -o $$@ $$^ $$($(firstword $(subst /, ,$(1)))_LIBS) $$(UNIT_LIBS)
 endef
 define codec_unit_rules
-$(BUILD)/tests/$(1).$(2): $(BUILD)/obj/tests/unit/$(1).o $(common_a) $(BUILD)/obj/common/segment/codec_$(2).o
+$(BUILD)/tests/$(1).$(2): $(BUILD)/obj/tests/unit/$(1).o $(common_a) $(call codec_objs,$(2))
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -o $$@ $$^ $$(UNIT_LIBS)
 endef

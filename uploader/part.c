@@ -16,6 +16,9 @@ int tools_init(struct tools *tools)
     tools->walk = malloc(sizeof *tools->walk);
     buf_init(&tools->payload, MEMBER_BYTES_MAX);
     buf_init(&tools->raw, MEMBER_RAW_MAX);
+    if (tools->codec)
+        codec_set_effort(tools->codec,
+                         CODEC_SMALL); /* only what is thin is deflated here, and that is little */
     if (tools->codec && tools->recompress && tools->walk)
         return 0;
     tools_fini(tools);

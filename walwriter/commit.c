@@ -236,6 +236,7 @@ static int make_buffers(struct commit *commit)
     commit->block_max = stage > block ? stage : block;
     commit->member_max = member_bound(commit->block_max);
     commit->codec = codec_new();
+    effort_init(&commit->effort, commit->settings->compression, mono_now());
     commit->block = malloc(commit->block_max);
     commit->member = malloc(commit->member_max);
     commit->notices = calloc(NOTICES_MAX, sizeof *commit->notices);

@@ -37,6 +37,7 @@ struct commit {
     /* The thread's own. */
     struct slots slots;
     struct codec *codec;
+    struct effort effort;
     char *block;     /* rows of several requests */
     uint8_t *member; /* a block, deflated */
     size_t block_max, member_max;

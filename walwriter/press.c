@@ -18,6 +18,8 @@ struct slot {
     uint8_t *member;
     struct member_block block;
     struct pressed result;
+    enum codec_effort effort;
+    int64_t took_ns;
     bool is_done; /* under the lock */
 };
 
@@ -38,6 +40,7 @@ struct press {
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t has_given, has_done;
     bool is_stopping;
+    struct effort effort;
     uint64_t given, begun, done; /* blocks; all before `done` are done */
     uint64_t awaited;            /* what `done` must come to before has_done is told */
 };
@@ -53,8 +56,11 @@ static void deflate_slot(struct worker *worker, struct slot *slot)
 {
     const struct member_block *block = &slot->block;
     struct pressed result = {.member = slot->member, .raw_bytes = block->raw_bytes, .rows = block->rows};
+    struct mono began = mono_now();
+    codec_set_effort(worker->codec, slot->effort);
     result.rc = member_encode_data(worker->codec, block, slot->member, worker->press->member_max_bytes,
                                    &result.member_bytes);
+    slot->took_ns = mono_now().ns - began.ns;
     slot->result = result;
 }
 
@@ -62,6 +68,7 @@ static void deflate_slot(struct worker *worker, struct slot *slot)
 static void mark_done(struct press *press, struct slot *slot)
 {
     slot->is_done = true;
+    effort_spend(&press->effort, slot->took_ns);
     while (press->done < press->begun && slot_of(press, press->done)->is_done)
         press->done++;
     if (press->done >= press->awaited)
@@ -79,6 +86,7 @@ static void *work(void *arg)
             continue;
         }
         struct slot *slot = slot_of(press, press->begun++);
+        slot->effort = effort_choose(&press->effort, mono_now());
         pthread_mutex_unlock(&press->lock);
         deflate_slot(worker, slot);
         pthread_mutex_lock(&press->lock);
@@ -133,12 +141,13 @@ static int allocate(struct press *press, size_t raw_max_bytes)
     return is_whole ? 0 : -ENOMEM;
 }
 
-int press_new(struct press **out, size_t block_bytes, size_t raw_max_bytes)
+int press_new(struct press **out, size_t block_bytes, size_t raw_max_bytes, enum compression compression)
 {
     struct press *press = calloc(1, sizeof *press);
     if (!press)
         return -ENOMEM;
     press->awaited = UINT64_MAX;
+    effort_init(&press->effort, compression, mono_now());
     press->slot_count = slots_for(block_bytes);
     pthread_mutex_init(&press->lock, NULL);
     pthread_cond_init(&press->has_given, NULL);

@@ -2,7 +2,7 @@
  * rows and writes the last: the codec is most of the work of taking rows in. Blocks come out in the order in
  * which they went in.
  *
- *     press_new(&press, block_bytes, raw_max_bytes)
+ *     press_new(&press, block_bytes, raw_max_bytes, compression)
  *     for (;;) {
  *         fill press_buffer(press)
  *         if (press_is_full(press))
@@ -18,6 +18,7 @@
 #ifndef SPILLWAY_PRESS_H
 #define SPILLWAY_PRESS_H
 
+#include "common/segment/effort.h"
 #include "common/segment/member.h"
 
 struct press;
@@ -33,7 +34,8 @@ struct pressed {
 
 /* Start the threads; they have all signals blocked. Blocks have block_bytes as a rule and never more than
  * raw_max_bytes. 0 or negative errno. */
-NODISCARD int press_new(struct press **press, size_t block_bytes, size_t raw_max_bytes);
+NODISCARD int press_new(struct press **press, size_t block_bytes, size_t raw_max_bytes,
+                        enum compression compression);
 
 /* Waits for the blocks that are being deflated; what was not taken is dropped. NULL is allowed. */
 void press_free(struct press *press);

@@ -20,6 +20,7 @@ int receive_settings_init(struct receive_settings *settings, const struct conf *
 {
     *settings = (struct receive_settings){
         .block_bytes = (size_t)conf_number(conf, CONF_BLOCK_BYTES),
+        .compression = (enum compression)conf_number(conf, CONF_COMPRESSION),
         .row_max_bytes = (size_t)conf_number(conf, CONF_MAX_ROW_BYTES),
         .segment_bytes = (uint64_t)conf_number(conf, CONF_SEGMENT_BYTES),
         .body_max_bytes = (uint64_t)conf_number(conf, CONF_MAX_BODY_BYTES),

@@ -15,6 +15,7 @@ struct receive_settings {
     uint64_t segment_bytes, body_max_bytes;
     int64_t memory_bytes, segment_age_ms;
     size_t open_max, tables_max;
+    enum compression compression;
     enum sync_mode sync;
     bool is_guarded;
 };

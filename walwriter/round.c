@@ -48,7 +48,10 @@ static int encode(struct commit *commit, const void *raw, size_t bytes, uint64_t
 {
     const struct member_block block = {
         .raw = raw, .raw_bytes = bytes, .rows = (uint32_t)rows, .mtime = (uint32_t)(wall_now_ms() / 1000)};
+    struct mono began = mono_now();
+    codec_set_effort(commit->codec, effort_choose(&commit->effort, began));
     int rc = member_encode_data(commit->codec, &block, commit->member, commit->member_max, member_bytes);
+    effort_spend(&commit->effort, mono_now().ns - began.ns);
     return rc ? err_errno(err, rc, "a block cannot be deflated") : 0;
 }
 

@@ -55,7 +55,8 @@ static int start(struct run *run, struct err *err)
     if (rc == 0)
         rc = refusals_init(&run->refusals, tools);
     if (rc == 0)
-        rc = press_new(&run->rows.press, settings->block_bytes, intake_block_max(settings));
+        rc = press_new(&run->rows.press, settings->block_bytes, intake_block_max(settings),
+                       settings->compression);
     if (rc)
         return err_errno(err, rc, "buffers");
     intake_init(&run->intake, settings, &run->rows, &run->refusals);

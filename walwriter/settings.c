@@ -18,6 +18,7 @@ int settings_init(struct settings *settings, const struct conf *conf, struct err
         .spool_path = conf_text(conf, CONF_SPOOL),
         .input_name = conf_text(conf, CONF_INPUT_NAME),
         .block_bytes = (size_t)conf_number(conf, CONF_BLOCK_BYTES),
+        .compression = (enum compression)conf_number(conf, CONF_COMPRESSION),
         .row_max_bytes = (size_t)conf_number(conf, CONF_MAX_ROW_BYTES),
         .segment_bytes = (uint64_t)conf_number(conf, CONF_SEGMENT_BYTES),
         .segment_age_ms = conf_number(conf, CONF_SEGMENT_AGE),

@@ -4,6 +4,7 @@
 #define SPILLWAY_SETTINGS_H
 
 #include "common/conf/conf.h"
+#include "common/segment/effort.h"
 #include "common/spool/origin.h"
 #include "common/spool/sync_mode.h"
 
@@ -18,6 +19,7 @@ struct settings {
     size_t block_bytes, row_max_bytes;
     uint64_t segment_bytes;
     int64_t segment_age_ms, flush_interval_ms;
+    enum compression compression;
     enum sync_mode sync;
     bool is_strict, is_guarded, fails_when_full, wants_json;
 };

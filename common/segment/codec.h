@@ -1,5 +1,6 @@
-/* Deflate, inflate and CRC-32 behind one interface. codec_isal.c (ISA-L, level 1) and codec_zlib.c implement
- * it; exactly one of them is linked (Makefile: CODEC). What one writes the other reads.
+/* Deflate, inflate and CRC-32 behind one interface. codec_isal.c (ISA-L, level 1, and libdeflate, level 6)
+ * and codec_zlib.c implement it; exactly one of them is linked (Makefile: CODEC). What one writes the other
+ * reads.
  *
  * Thread-safety: a struct codec belongs to one thread at a time; there are no globals. codec_crc32(),
  * codec_name() and codec_deflate_bound() may be called from anywhere. */
@@ -22,11 +23,22 @@ enum { CODEC_RAW_MAX = 64 << 20 };
 
 struct codec;
 
-/* All memory that deflating and inflating need (about 1 MB), allocated once. NULL: out of memory. */
+/* What deflating is to be good at. Both are read the same. */
+enum codec_effort {
+    CODEC_FAST,  /* the rate */
+    CODEC_SMALL, /* the size: below that of gzip -6 */
+};
+
+/* All memory that deflating and inflating need (about 1 MB, and about as much with the first CODEC_SMALL),
+ * allocated once. NULL: out of memory. CODEC_FAST. */
 NODISCARD struct codec *codec_new(void);
 
 /* Free; NULL is allowed. */
 void codec_free(struct codec *codec);
+
+/* For the calls of codec_deflate() that follow. CODEC_SMALL is a wish: a block for which there is no memory
+ * then is fast. */
+void codec_set_effort(struct codec *codec, enum codec_effort effort);
 
 /* "isal" or "zlib". */
 const char *codec_name(void);

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <zlib.h>
 
-/* About the ratio of ISA-L's level 1, so that figures of disk use hold for both builds. */
-enum { LEVEL = 6, RAW_WINDOW_BITS = -15, MEM_LEVEL = 9 };
+/* LEVEL: about the ratio of ISA-L's level 1, so that figures of disk use hold for both builds. */
+enum { LEVEL = 4, LEVEL_SMALL = 7, RAW_WINDOW_BITS = -15, MEM_LEVEL = 9 };
 
 struct codec {
+    enum codec_effort effort;
+    int level;
     z_stream deflate;
     z_stream inflate;
 };
@@ -20,6 +22,7 @@ struct codec *codec_new(void)
 
     if (!codec)
         return NULL;
+    codec->level = LEVEL;
     if (deflateInit2(&codec->deflate, LEVEL, Z_DEFLATED, RAW_WINDOW_BITS, MEM_LEVEL, Z_DEFAULT_STRATEGY) !=
         Z_OK)
         goto out;
@@ -42,6 +45,11 @@ void codec_free(struct codec *codec)
     free(codec);
 }
 
+void codec_set_effort(struct codec *codec, enum codec_effort effort)
+{
+    codec->effort = effort;
+}
+
 const char *codec_name(void)
 {
     return "zlib";
@@ -54,6 +62,19 @@ size_t codec_deflate_bound(size_t raw_bytes)
     return raw_bytes + (raw_bytes >> 12) + (raw_bytes >> 14) + (raw_bytes >> 25) + 64 + CODEC_END_BYTES;
 }
 
+/* Between two blocks nothing is pending, so the new level costs no output. */
+static int reset(struct codec *codec)
+{
+    int level = codec->effort == CODEC_SMALL ? LEVEL_SMALL : LEVEL;
+
+    if (deflateReset(&codec->deflate) != Z_OK)
+        return -EIO;
+    if (level != codec->level && deflateParams(&codec->deflate, level, Z_DEFAULT_STRATEGY) != Z_OK)
+        return -EIO;
+    codec->level = level;
+    return 0;
+}
+
 int codec_deflate(struct codec *codec, const void *raw, size_t raw_bytes, void *out, size_t out_cap,
                   size_t *out_bytes)
 {
@@ -63,7 +84,7 @@ int codec_deflate(struct codec *codec, const void *raw, size_t raw_bytes, void *
         return -EINVAL;
     *out_bytes = 0;
     if (raw_bytes > 0) {
-        if (deflateReset(z) != Z_OK)
+        if (reset(codec) != 0)
             return -EIO;
         z->next_in = (Bytef *)(uintptr_t)raw; /* zlib lacks a const there; it only reads */
         z->avail_in = (uInt)raw_bytes;

@@ -23,7 +23,8 @@ enum {
     CLIENTS_MAX = 4096,
     REQUEST_MAX = 4 << 20,
     ANSWER_MAX = 4096,
-    TIMES_MAX = 4 << 20
+    TIMES_MAX = 4 << 20,
+    BODIES = 61 /* so that a table which gets many of them is not deflated as one body over and over */
 };
 
 struct client {
@@ -37,9 +38,9 @@ static struct {
     const char *address, *prefix;
     unsigned clients, tables, rows;
     double seconds;
-    char *body;
-    size_t body_bytes;
-    uint64_t next, requests, ok;
+    char *bodies[BODIES];
+    size_t body_bytes[BODIES];
+    uint64_t next, requests, ok, bytes;
     uint32_t *times_us;
     size_t time_count;
 } load;
@@ -81,28 +82,43 @@ static int connect_any(const char *address)
     return fd;
 }
 
-static void make_body(void)
+static unsigned below(unsigned n)
 {
-    static const char format[] = "2026-11-22T06:%02u:%02u.%03uZ,node-%03u,cpu_usage_percent,%u.%02u\n";
-    size_t room = (size_t)load.rows * 96 + 1;
-    load.body = malloc(room + 512);
-    for (unsigned i = 0; i < load.rows; i++)
-        load.body_bytes +=
-            (size_t)snprintf(load.body + load.body_bytes, room - load.body_bytes, format, i / 60 % 60, i % 60,
-                             i * 7919 % 1000, i * 31 % 512, i * 17 % 100, i * 73 % 100);
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (unsigned)(state >> 33) % n;
+}
+
+static void make_bodies(void)
+{
+    static const char format[] = "2026-11-22T06:%02u:%02u.%03uZ,node-%03u,cpu_usage_percent,%02u.%02u\n";
+    size_t room = (size_t)load.rows * 96 + 512;
+    for (unsigned n = 0; n < BODIES; n++) {
+        char *body = load.bodies[n] = malloc(room);
+        size_t bytes = 0;
+        for (unsigned i = 0; i < load.rows; i++)
+            bytes += (size_t)snprintf(body + bytes, room - bytes, format, i / 60 % 60, i % 60, below(1000),
+                                      below(512), below(100), below(100));
+        load.body_bytes[n] = bytes;
+    }
 }
 
 /* Requests are small: what one send() does not take is an error of the machine. */
 static void send_request(struct client *client)
 {
     static char request[REQUEST_MAX];
+    uint64_t number = load.next++;
+    size_t body_bytes = load.body_bytes[number % BODIES];
     int head = snprintf(request, sizeof request,
                         "POST %s%" PRIu64 "?format=csv HTTP/1.1\r\nHost: b\r\nContent-Length: %zu\r\n\r\n",
-                        load.prefix, load.next++ % load.tables, load.body_bytes);
-    if (head < 0 || (size_t)head + load.body_bytes > sizeof request)
+                        load.prefix, number % load.tables, body_bytes);
+    if (head < 0 || (size_t)head + body_bytes > sizeof request)
         errx(100, "too many rows");
-    memcpy(request + head, load.body, load.body_bytes);
-    size_t bytes = (size_t)head + load.body_bytes;
+    memcpy(request + head, load.bodies[number % BODIES], body_bytes);
+    size_t bytes = (size_t)head + body_bytes;
+    load.bytes += body_bytes;
     for (size_t sent = 0; sent < bytes;) {
         ssize_t n = send(client->fd, request + sent, bytes - sent, MSG_NOSIGNAL);
         if (n < 0)
@@ -155,15 +171,15 @@ static void report(double seconds)
     qsort(load.times_us, load.time_count, sizeof *load.times_us, compare_times);
     printf("{\"requests\":%" PRIu64 ",\"ok\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64
            ",\"seconds\":%.3f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
-           load.requests, load.ok, load.ok * load.rows, load.ok * load.body_bytes, seconds,
-           percentile_ms(0.5), percentile_ms(0.99));
+           load.requests, load.ok, load.ok * load.rows, load.bytes, seconds, percentile_ms(0.5),
+           percentile_ms(0.99));
 }
 
 static void run_load(void)
 {
     int poller = epoll_create1(EPOLL_CLOEXEC);
     load.times_us = malloc(TIMES_MAX * sizeof *load.times_us);
-    make_body();
+    make_bodies();
     for (unsigned i = 0; i < load.clients; i++) {
         clients[i].fd = connect_any(load.address);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[i]};

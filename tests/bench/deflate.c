@@ -1,9 +1,10 @@
 /* The limit of what a writer can do: the same rows, in the same blocks, deflated in memory and thrown away.
  *
- *     deflate FILE BLOCK_BYTES [codec|zlib-LEVEL|isal-LEVEL]     prints
+ *     deflate FILE BLOCK_BYTES [codec|small|zlib-LEVEL|isal-LEVEL]     prints
  * {"seconds":…,"cpu":…,"raw":…,"deflated":…}
  *
- * codec: as common/segment/codec.h does it (the limit of P1). The others are there to choose by. */
+ * codec: as common/segment/codec.h does it (the limit of P1); small: with CODEC_SMALL. The others are there
+ * to choose by. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +37,16 @@ static void read_rows(const char *path)
     close(fd);
 }
 
+static enum codec_effort effort;
+
 static size_t by_codec(const char *block, size_t bytes)
 {
     static struct codec *codec;
     size_t used;
     if (!codec)
         codec = codec_new();
+    if (codec)
+        codec_set_effort(codec, effort);
     if (!codec || codec_deflate(codec, block, bytes, out, out_cap, &used) != 0)
         errx(111, "codec_deflate");
     return used;
@@ -102,8 +107,10 @@ int main(int argc, char **argv)
     size_t (*deflate_block)(const char *, size_t) = by_codec;
     const char *how = argc > 3 ? argv[3] : "codec";
     if (argc < 3 || argc > 4)
-        errx(100, "usage: deflate FILE BLOCK_BYTES [codec|zlib-LEVEL|isal-LEVEL]");
-    if (strncmp(how, "zlib-", 5) == 0)
+        errx(100, "usage: deflate FILE BLOCK_BYTES [codec|small|zlib-LEVEL|isal-LEVEL]");
+    if (strcmp(how, "small") == 0)
+        effort = CODEC_SMALL;
+    else if (strncmp(how, "zlib-", 5) == 0)
         deflate_block = by_zlib;
 #ifdef HAVE_ISAL
     else if (strncmp(how, "isal-", 5) == 0)

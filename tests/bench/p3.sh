@@ -37,7 +37,7 @@ receiver() { # NAME [FLAG...]: PEER_PORT
     PEER_PORT=$(sed -n 's/.*listening.* http=127.0.0.1:\([0-9]*\) .*/\1/p' "$work/$name.log")
 }
 load() { # PORT ID [tls]: requests a second; every one must be taken
-    "$bench" load "$1" 16 "$seconds" "$work/segment.gz" "/transfer?db=D&table=T&format=csv&id=$2-" ${3:+"$3"} |
+    "$bench" load "$1" 16 "${LOAD_SECONDS:-$seconds}" "$work/segment.gz" "/transfer?db=D&table=T&format=csv&id=$2-" ${3:+"$3"} |
         jq -e 'if .ok == .requests then .requests / .seconds else error("refused: \(.requests - .ok)") end'
 }
 measure() { # NAME PEER SINK [tls]
@@ -59,6 +59,11 @@ receiver plain
 sink
 plain_sink=$SINK_PORT
 measure plain "$PEER_PORT" "$plain_sink"
+for times in 1 10 100; do
+    span=$(jq -n "$seconds / 30 * $times")
+    rate=$(LOAD_SECONDS=$span load "$PEER_PORT" "g$times")
+    jq -cn --arg name "plain: growth, for $span s without a pause" --argjson value "$rate" '{row: "P3", $name, $value, unit: "1/s"}'
+done
 receiver always --sync always
 measure "plain, --sync always" "$PEER_PORT" "$plain_sink"
 receiver tls --tls-cert "$work/cert.pem" --tls-key "$work/key.pem"

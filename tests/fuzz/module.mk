@@ -4,7 +4,7 @@ FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS   := -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-fuzz_segment_src := $(filter-out common/segment/codec_%,$(wildcard common/segment/*.c)) common/segment/codec_$(CODEC).c
+fuzz_segment_src := $(filter-out common/segment/codec_%,$(wildcard common/segment/*.c)) $(wildcard common/segment/codec_$(CODEC)*.c)
 fuzz_base        := $(wildcard common/base/*.c)
 fuzz_name_src    := $(fuzz_segment_src)
 fuzz_conf_src    := $(fuzz_base) $(wildcard common/conf/*.c)

@@ -48,6 +48,46 @@ orphan() { # BLOCKS ROWS_A_BLOCK
     [ "$(rows sealed | od -c)" = "$(printf 'a,1\nb,2\r\nc,3\n' | od -c)" ]
 }
 
+# Rows of logs: words that come again, numbers that do not.
+some_logs() { # BYTES
+    awk 'BEGIN {
+        srand(7)
+        for (n = 0; n < 100000; n++)
+            printf "2026-11-22T06:%02d:%02d.%03dZ,gateway,\"GET /api/v1/items/%d -> 200 in %.3f ms, trace=%08x%08x, user=%d\"\n", int(n / 6000) % 60,
+                int(n / 100) % 60, rand() * 1000, rand() * 50000, rand() * 300, rand() * 2147483647, rand() * 2147483647, rand() * 20000
+    }' | head -c "$1" | sed '$d'
+}
+
+@test "--compression small is smaller than gzip -6, fast is not, and both are the same rows" {
+    some_logs 3000000 >"$T/in"
+    wal --compression fast <"$T/in" 2>/dev/null
+    fast=$(segments sealed | xargs cat | wc -c)
+    rows sealed | cmp - "$T/in"
+    segments sealed | xargs rm
+    wal --compression small <"$T/in" 2>/dev/null
+    small=$(segments sealed | xargs cat | wc -c)
+    rows sealed | cmp - "$T/in"
+    segments sealed | xargs gzip -t
+    spillway --spool "$SPOOL" verify --deep
+    [ "$small" -lt "$fast" ]
+    [ "$small" -lt $(($(gzip -6 <"$T/in" | wc -c) * 102 / 100)) ]
+    run wal --compression best </dev/null
+    [ "$status" -eq 100 ]
+    [[ $output == *auto*fast*small* ]]
+}
+
+@test "--compression auto makes a short input small" {
+    some_logs 100000 >"$T/in"
+    declare -A sizes
+    for how in fast small auto; do
+        wal --compression $how <"$T/in" 2>/dev/null
+        sizes[$how]=$(segments sealed | xargs cat | wc -c)
+        segments sealed | xargs rm
+    done
+    [ "${sizes[auto]}" = "${sizes[small]}" ]
+    [ "${sizes[auto]}" != "${sizes[fast]}" ]
+}
+
 @test "blocks are at most block-bytes, but for one row that is larger" {
     { seq 1 3000; head -c 9000 /dev/zero | tr '\0' x; echo; seq 1 3000; } >"$T/in"
     run --separate-stderr wal --json --block-bytes 4K <"$T/in"

@@ -18,7 +18,7 @@ static int teardown(void **state UNUSED)
 }
 
 /* Deflate, look at the shape of the result, inflate with us and with zlib. */
-static void check_round_trip(const uint8_t *raw, size_t bytes)
+static void check_effort(enum codec_effort effort, const uint8_t *raw, size_t bytes)
 {
     size_t cap = codec_deflate_bound(bytes), used, left;
     uint8_t *packed = malloc(cap), *back = malloc(bytes + 1);
@@ -26,6 +26,7 @@ static void check_round_trip(const uint8_t *raw, size_t bytes)
 
     assert_non_null(packed);
     assert_non_null(back);
+    codec_set_effort(codec, effort);
     assert_int_equal(codec_deflate(codec, raw, bytes, packed, cap, &used), 0);
     assert_true(used >= CODEC_END_BYTES && used <= cap);
     assert_memory_equal(packed + used - CODEC_END_BYTES, CODEC_END, CODEC_END_BYTES);
@@ -50,6 +51,12 @@ static void check_round_trip(const uint8_t *raw, size_t bytes)
     inflateEnd(&z);
     free(packed);
     free(back);
+}
+
+static void check_round_trip(const uint8_t *raw, size_t bytes)
+{
+    check_effort(CODEC_SMALL, raw, bytes);
+    check_effort(CODEC_FAST, raw, bytes);
 }
 
 static void test_round_trip_of_all_sizes(void **state UNUSED)
@@ -96,6 +103,40 @@ static void test_largest_block(void **state UNUSED)
     check_round_trip(raw, CODEC_RAW_MAX);
     assert_int_equal(codec_deflate(codec, raw, CODEC_RAW_MAX + 1, raw, cap, &used), -EINVAL);
     free(raw);
+}
+
+/* Rows of one another's kind: small is smaller than gzip -6, whatever the codec; both in one stream are read
+ * as one. */
+static void test_small_is_smaller(void **state UNUSED)
+{
+    enum { BYTES = 256 << 10 };
+    uint8_t *raw = malloc(BYTES), *back = malloc(2 * BYTES);
+    size_t cap = codec_deflate_bound(BYTES), fast, small, left;
+    uint8_t *packed = malloc(2 * cap);
+    uLongf gzip = compressBound(BYTES);
+    uint8_t *other = malloc(gzip);
+    uint32_t rows;
+
+    assert_true(raw && back && packed && other);
+    memset(raw, '\n', BYTES);
+    random_rows((char *)raw, BYTES, &rows);
+    codec_set_effort(codec, CODEC_FAST);
+    assert_int_equal(codec_deflate(codec, raw, BYTES, packed, cap, &fast), 0);
+    codec_set_effort(codec, CODEC_SMALL);
+    assert_int_equal(codec_deflate(codec, raw, BYTES, packed + fast - CODEC_END_BYTES, cap, &small), 0);
+    codec_set_effort(codec, CODEC_FAST);
+    assert_int_equal(compress2(other, &gzip, raw, BYTES, 6), Z_OK);
+    assert_true(small < fast);
+    assert_true(small < gzip + 16);
+    size_t both = fast - CODEC_END_BYTES + small;
+    assert_int_equal(codec_inflate(codec, packed, both, back, 2 * BYTES, &left), 0);
+    assert_int_equal(left, 2 * BYTES);
+    assert_memory_equal(back, raw, BYTES);
+    assert_memory_equal(back + BYTES, raw, BYTES);
+    free(raw);
+    free(back);
+    free(packed);
+    free(other);
 }
 
 static void test_inflate_refuses(void **state UNUSED)
@@ -163,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_all_sizes),
         cmocka_unit_test(test_round_trip_of_random_sizes),
         cmocka_unit_test(test_largest_block),
+        cmocka_unit_test(test_small_is_smaller),
         cmocka_unit_test(test_inflate_refuses),
         cmocka_unit_test(test_inflate_keeps_inside_its_buffer),
         cmocka_unit_test(test_crc_is_that_of_gzip),

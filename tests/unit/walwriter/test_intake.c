@@ -97,7 +97,8 @@ static int feed(const struct settings *settings, const char *text, size_t bytes,
     struct refusals refusals = {0};
     struct err err;
     struct sink sink = {0};
-    assert_int_equal(press_new(&sink.press, settings->block_bytes, intake_block_max(settings)), 0);
+    assert_int_equal(
+        press_new(&sink.press, settings->block_bytes, intake_block_max(settings), COMPRESSION_AUTO), 0);
     intake_init(&in, settings, &sink, &refusals);
     int rc = 0;
     for (size_t at = 0, n; rc == 0 && at < bytes; at += n) {

@@ -45,7 +45,7 @@ static void blocks_come_out_in_order(void **state)
     (void)state;
     struct press *press;
     unsigned taken = 0;
-    assert_int_equal(press_new(&press, BLOCK_BYTES, RAW_MAX), 0);
+    assert_int_equal(press_new(&press, BLOCK_BYTES, RAW_MAX, COMPRESSION_AUTO), 0);
     assert_true(press_is_idle(press));
     press_wait(press, true);
     assert_null(press_take(press));
@@ -75,7 +75,8 @@ static void what_is_not_taken_is_dropped(void **state)
     (void)state;
     for (unsigned given = 0; given < 3; given++) {
         struct press *press;
-        assert_int_equal(press_new(&press, 16 << 20, RAW_MAX), 0); /* large blocks: few buffers */
+        assert_int_equal(press_new(&press, 16 << 20, RAW_MAX, COMPRESSION_SMALL),
+                         0); /* large blocks: few buffers */
         for (unsigned i = 0; i < given; i++) {
             char *raw = press_buffer(press);
             fill(raw, BLOCK_BYTES, i);
@@ -92,7 +93,7 @@ static void a_block_that_cannot_be_deflated_says_so(void **state)
 {
     (void)state;
     struct press *press;
-    assert_int_equal(press_new(&press, 4096, 4096), 0);
+    assert_int_equal(press_new(&press, 4096, 4096, COMPRESSION_FAST), 0);
     press_give(press, &(struct member_block){.raw = press_buffer(press), .raw_bytes = (64 << 20) + 1});
     press_wait(press, true);
     const struct pressed *done = press_take(press);
