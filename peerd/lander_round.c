@@ -42,10 +42,16 @@ static void drop_own(struct lander *lander, struct landing_job *job)
 
 /* --- large bodies -------------------------------------------------------------------------------------- */
 
+/* With room for all of it where its length is known. */
+static int begin_own(struct lander *lander, struct landing_job *job, struct err *err)
+{
+    int rc = landings_new_own(&lander->landings, &job->key, job->since_ms, &job->own, err);
+    return rc ? rc : writer_expect(&job->own->writer, (uint64_t)job->room_bytes, err);
+}
+
 static int append_piece(struct lander *lander, struct landing_job *job, struct err *err)
 {
-    int rc = job->own ? writer_redate(&job->own->writer, job->since_ms, err)
-                      : landings_new_own(&lander->landings, &job->key, job->since_ms, &job->own, err);
+    int rc = job->own ? writer_redate(&job->own->writer, job->since_ms, err) : begin_own(lander, job, err);
     if (rc == 0 && job->bytes > 0)
         rc = writer_append(&job->own->writer, job->data, job->bytes, &job->counts, err);
     if (rc == 0 && lander->settings->sync != SYNC_NEVER)

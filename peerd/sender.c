@@ -9,7 +9,7 @@
 
 enum {
     ANSWER_BYTES_MAX = 64 << 10,
-    UPLOAD_BUFFER_BYTES = 512 << 10,
+    UPLOAD_BUFFER_BYTES = 1 << 20, /* half as much costs an eighth more, twice as much the same */
     EXPECT_MS = 5000, /* a peer that does not say "continue" for so long gets the body all the same */
     IDLE_S = 20,      /* connections idle for longer are not used again: peers close them after 30 s */
 };

@@ -9,7 +9,7 @@
 #include "uploader/trust.h"
 #include "uploader/uuid.h"
 
-enum { UPLOAD_BUFFER_BYTES = 256 << 10 };
+enum { UPLOAD_BUFFER_BYTES = 1 << 20 }; /* a quarter of it costs a tenth more, twice as much the same */
 
 /* --- what curl calls
  * ---------------------------------------------------------------------------------------- */

@@ -12,8 +12,9 @@
 #include "common/control/message.h"
 
 /* An attempt to connect is not cheap: until nng closes the socket, epoll calls it hung up, again and again (7
- * % of a core for peerd's dialers when nobody listened, tried twice a second each). So the first attempts
- * come soon, for a program that is started again, and later ones seldom, for one that does not run. */
+ * % of a core for peerd's dialers when nobody listened, tried twice a second each). So there is none before
+ * there is a socket to connect to; then the first ones come soon, for a program that is started again, and
+ * later ones seldom, for one that was killed and left its socket behind. */
 enum { RECONNECT_MIN_MS = 20, RECONNECT_MAX_MS = 2000, RENEW_MS = 3000, HANDSHAKE_MS = 100 };
 
 /* One socket; nng calls back about it until it is closed, which may be after the client is gone (closing.h).
@@ -26,6 +27,7 @@ struct line {
 struct ctl_client {
     struct line *line;
     char program[32], url[SPOOL_URL_BYTES];
+    bool has_dialled;     /* from then on nng connects by itself, and again */
     struct mono renew_at; /* no answer until then: the line is renewed */
 };
 
@@ -59,7 +61,7 @@ static int open_socket(struct line *line)
 }
 
 /* 0, or an error of nng's. */
-static int open_line(struct line **out, const char *url, int dial_flags)
+static int open_line(struct line **out)
 {
     struct line *line = calloc(1, sizeof *line);
     if (!line)
@@ -69,20 +71,28 @@ static int open_line(struct line **out, const char *url, int dial_flags)
         free(line);
         return rc;
     }
-    rc = nng_dial(line->socket, url, NULL, dial_flags);
-    if (rc)
-        socket_close(line->socket, line);
-    else
-        *out = line;
-    return rc;
+    *out = line;
+    return 0;
 }
 
-/* Where nobody listens a new line is no better, and begins anew with frequent attempts. */
 static bool is_there(const struct ctl_client *client)
 {
     static const char scheme[] = "ipc://";
     return strncmp(client->url, scheme, sizeof scheme - 1) != 0 ||
            access(client->url + sizeof scheme - 1, F_OK) == 0;
+}
+
+static int dial(struct ctl_client *client, int flags)
+{
+    int rc = nng_dial(client->line->socket, client->url, NULL, flags);
+    client->has_dialled = rc == 0;
+    return rc;
+}
+
+static void dial_when_there(struct ctl_client *client)
+{
+    if (!client->has_dialled && is_there(client))
+        (void)dial(client, NNG_FLAG_NONBLOCK);
 }
 
 /* nng connects again by itself, but in 1.5 a dialer has been seen to give up for good after its peer was
@@ -91,14 +101,15 @@ static void renew_line(struct ctl_client *client)
 {
     struct line *line;
     client->renew_at = mono_after(RENEW_MS);
-    if (!is_there(client) || open_line(&line, client->url, NNG_FLAG_NONBLOCK) != 0)
+    if (!is_there(client) || open_line(&line) != 0)
         return;
     socket_close(client->line->socket, client->line);
     client->line = line;
+    (void)dial(client, NNG_FLAG_NONBLOCK);
 }
 
 static int open_client(struct ctl_client **out, const struct spool *spool, const char *program,
-                       int dial_flags, struct err *err)
+                       bool must_run, struct err *err)
 {
     struct ctl_client *client = calloc(1, sizeof *client);
     if (!client)
@@ -106,11 +117,17 @@ static int open_client(struct ctl_client **out, const struct spool *spool, const
     snprintf(client->program, sizeof client->program, "%s", program);
     spool_socket_url(spool, program, "ctl", client->url);
     client->renew_at = mono_after(RENEW_MS);
-    int rc = open_line(&client->line, client->url, dial_flags);
+    int rc = open_line(&client->line);
+    if (rc == 0 && must_run)
+        rc = dial(client, 0);
+    else if (rc == 0)
+        dial_when_there(client);
     if (rc == 0) {
         *out = client;
         return 0;
     }
+    if (client->line)
+        socket_close(client->line->socket, client->line);
     free(client);
     if (rc == NNG_ECONNREFUSED || rc == NNG_ENOENT)
         return err_set(err, -ENOENT, "%s does not run on spool %s", program, spool->path);
@@ -120,7 +137,12 @@ static int open_client(struct ctl_client **out, const struct spool *spool, const
 int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program,
                     struct err *err)
 {
-    return open_client(client, spool, program, NNG_FLAG_NONBLOCK, err);
+    return open_client(client, spool, program, false, err);
+}
+
+static bool has_connection(const struct ctl_client *client)
+{
+    return atomic_load(&client->line->connections) > 0;
 }
 
 void ctl_client_close(struct ctl_client *client)
@@ -129,15 +151,16 @@ void ctl_client_close(struct ctl_client *client)
         return;
     /* A peer that goes in the middle of the handshake costs the other side seconds (listening.h). */
     struct mono deadline = mono_after(HANDSHAKE_MS);
-    while (!ctl_client_is_connected(client) && !mono_is_past(deadline))
+    while (client->has_dialled && !has_connection(client) && !mono_is_past(deadline))
         poll(NULL, 0, 1);
     socket_close(client->line->socket, client->line);
     free(client);
 }
 
-bool ctl_client_is_connected(const struct ctl_client *client)
+bool ctl_client_is_connected(struct ctl_client *client)
 {
-    return atomic_load(&client->line->connections) > 0;
+    dial_when_there(client);
+    return has_connection(client);
 }
 
 void ctl_client_tend(struct ctl_client *client)
@@ -150,6 +173,7 @@ static int send_json(struct ctl_client *client, const json_t *request, int flags
 {
     char *text = json_dumps(request, JSON_COMPACT);
     nng_msg *msg = NULL;
+    dial_when_there(client);
     int rc = text ? nng_msg_alloc(&msg, 0) : NNG_ENOMEM;
     if (rc == 0)
         rc = nng_msg_append(msg, text, strlen(text));
@@ -199,7 +223,7 @@ int ctl_ask_once(const struct spool *spool, const char *program, const json_t *r
 {
     struct ctl_client *client = NULL;
     *reply = NULL;
-    int rc = open_client(&client, spool, program, 0, err);
+    int rc = open_client(&client, spool, program, true, err);
     if (rc)
         return rc;
     rc = ctl_client_ask(client, request, timeout_ms, reply, err);

@@ -8,8 +8,8 @@
 
 struct ctl_client;
 
-/* Get ready to ask `program`. It need not run yet: the connection is made, and made again, in the background.
- */
+/* Get ready to ask `program`. It need not run yet: the connection is made in the background, and made again,
+ * from the first call on that finds its socket there. */
 NODISCARD int ctl_client_open(struct ctl_client **client, const struct spool *spool, const char *program,
                               struct err *err);
 void ctl_client_close(struct ctl_client *client);
@@ -21,7 +21,7 @@ NODISCARD int ctl_client_ask(struct ctl_client *client, const json_t *request, i
                              struct err *err);
 
 /* Is there a connection at this moment? */
-bool ctl_client_is_connected(const struct ctl_client *client);
+bool ctl_client_is_connected(struct ctl_client *client);
 
 /* For who asks nothing while there is none, but waits for one: makes the line anew when it has brought
  * nothing for seconds. Cheap, to be called now and then. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 
 #include "common/base/crash.h"
@@ -177,8 +178,35 @@ int writer_create(struct writer *w, struct spool *spool, struct lease *lease,
 
 /* --- appending ----------------------------------------------------------------------------------- */
 
+/* Of the lease, for bytes beyond what the file has. */
+static int64_t append_cost(const struct writer *w, size_t bytes)
+{
+    uint64_t end = w->size_bytes + bytes, from = w->size_bytes;
+    if (from < w->expected_end)
+        from = end < w->expected_end ? end : w->expected_end;
+    return lease_cost((int64_t)(end - from)) + writer_seal_reserve(w->fate);
+}
+
+int writer_expect(struct writer *w, uint64_t bytes, struct err *err)
+{
+    if (bytes == 0)
+        return 0;
+    int rc = lease_take(w->lease, lease_cost((int64_t)bytes) + writer_seal_reserve(w->fate), err);
+    if (rc)
+        return rc;
+    if (fallocate(w->fd, FALLOC_FL_KEEP_SIZE, (off_t)w->size_bytes, (off_t)bytes) == 0)
+        w->expected_end = w->size_bytes + bytes;
+    else if (errno == ENOSPC || errno == EDQUOT)
+        rc = err_errno(err, -errno, "segment active/%s/%s: no room for %" PRIu64 " bytes", w->db_folder,
+                       w->file, bytes);
+    writer_account(w);
+    return rc;
+}
+
+/* What was expected after this end is given back with it. */
 int writer_cut_back(struct writer *w)
 {
+    w->expected_end = 0;
     int rc = ftruncate(w->fd, (off_t)w->size_bytes) == 0 ? 0 : -errno;
     w->is_torn = rc != 0;
     return rc;
@@ -192,7 +220,7 @@ int writer_append(struct writer *w, const void *members, size_t bytes, const str
     int rc = w->is_torn ? writer_cut_back(w) : 0;
     if (rc)
         return err_errno(err, rc, "segment %s: its torn end cannot be cut off", w->file);
-    rc = lease_take(w->lease, lease_cost((int64_t)bytes) + writer_seal_reserve(w->fate), err);
+    rc = lease_take(w->lease, append_cost(w, bytes), err);
     if (rc)
         return rc;
     rc = write_at(w->fd, members, bytes, w->size_bytes);

@@ -67,6 +67,7 @@ struct writer {
     struct mono created;
     /* private */
     int64_t allocated_bytes;
+    uint64_t expected_end; /* blocks up to here are the file's already; 0: no more than it has bytes */
     uint64_t inode;       /* of a parked file; 0: not parked */
     bool is_torn;         /* bytes after size_bytes could not be cut off */
     bool is_entry_synced; /* the directory's entry is durable */
@@ -101,6 +102,11 @@ static inline bool writer_is_open(const struct writer *w)
  * origin.since_ms; a time that is not before the id's changes nothing. The new name is durable with the next
  * sync. writer_is_full(rc): try later. */
 NODISCARD int writer_redate(struct writer *w, uint64_t unix_ms, struct err *err);
+
+/* `bytes` are about to follow: take room for all of them now, in one piece. That costs less than block by
+ * block, and who has no room hears of it before the first. What is appended then takes nothing from the lease
+ * until they are used up. A file system that cannot do this does not matter. writer_is_full(rc): later. */
+NODISCARD int writer_expect(struct writer *w, uint64_t bytes, struct err *err);
 
 /* Append valid members: all of them, or, on failure, nothing: the file is cut back to its last good end.
  * writer_is_full(rc): try later. Anything else: seal what there is, or abandon it. */

@@ -22,6 +22,7 @@ static int take_copy(struct writer *w, int dir, int copy)
     lease_use(w->lease, -w->allocated_bytes);
     w->fd = copy;
     w->allocated_bytes = 0;
+    w->expected_end = 0;
     writer_account(w);
     return file_sync_dir(dir);
 }

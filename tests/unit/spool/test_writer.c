@@ -12,11 +12,12 @@
 /* --- faults: how many more calls succeed; -1: all of them ------------------------------------------- */
 
 static struct {
-    int pwrite, ftruncate, fdatasync, fsync, syncfs, lease;
+    int pwrite, ftruncate, fdatasync, fsync, syncfs, lease, fallocate;
     size_t short_bytes; /* a pwrite that fails has written so much before */
 } left;
 
-static int64_t used_bytes;
+static int64_t used_bytes, asked_bytes; /* of the lease: in all, and what was asked of it last */
+static int fallocate_errno;
 
 static bool fails(int *calls)
 {
@@ -50,6 +51,17 @@ int __wrap_ftruncate(int fd, off_t size)
     return __real_ftruncate(fd, size);
 }
 
+int __real_fallocate(int fd, int mode, off_t offset, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+    if (fails(&left.fallocate)) {
+        errno = fallocate_errno;
+        return -1;
+    }
+    return __real_fallocate(fd, mode, offset, bytes);
+}
+
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
@@ -77,6 +89,7 @@ int __wrap_lease_take(struct lease *lease, int64_t bytes, struct err *err)
 {
     (void)lease;
     assert_true(bytes >= WRITER_SEAL_BYTES);
+    asked_bytes = bytes;
     return fails(&left.lease) ? err_set(err, -EDQUOT, "full") : 0;
 }
 
@@ -112,7 +125,7 @@ void __wrap_lease_use(struct lease *lease, int64_t bytes)
 
 static int setup(void **state)
 {
-    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.syncfs = left.lease = -1;
+    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.syncfs = left.lease = left.fallocate = -1;
     left.short_bytes = 0;
     used_bytes = 0;
     return fixture_setup(state);
@@ -206,6 +219,72 @@ static void a_short_write_is_cut_back(void **state)
     assert_int_equal(writer_seal(&w, false, NULL, &err), 0);
     assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 2000);
     check_account(f);
+}
+
+static void what_is_expected_has_its_room(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    assert_int_equal(writer_expect(&w, 4096, &err), 0);
+    assert_true(asked_bytes >= 4096 + WRITER_SEAL_BYTES);
+    check_account(f);
+    struct stat before, after;
+    assert_int_equal(fstat(w.fd, &before), 0);
+    assert_int_equal(before.st_size, w.size_bytes); /* nobody reads what is not written */
+    assert_int_equal(append_block(f, &w, 0, 10), 0);
+    assert_int_equal(asked_bytes, WRITER_SEAL_BYTES); /* nothing for bytes that are there */
+    assert_int_equal(fstat(w.fd, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    check_account(f);
+    for (unsigned i = 1; i < 10; i++)
+        assert_int_equal(append_block(f, &w, i * 1000, 1000), 0);
+    assert_true(asked_bytes > WRITER_SEAL_BYTES); /* and again for what is beyond */
+    check_account(f);
+    assert_int_equal(writer_seal(&w, true, NULL, &err), 0);
+    assert_int_equal(summary_of(f, QUEUE_SEALED).rows, 9010);
+    check_account(f);
+}
+
+static void room_that_is_expected_in_vain_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    int64_t used = used_bytes;
+    assert_int_equal(append_block(f, &w, 0, 10), 0);
+    assert_int_equal(writer_expect(&w, 1 << 20, &err), 0);
+    assert_true(used_bytes >= used + (1 << 20));
+    left.pwrite = 0;
+    left.short_bytes = 100;
+    assert_int_equal(append_block(f, &w, 10, 10), -ENOSPC);
+    assert_true(used_bytes < used + (1 << 20));
+    check_account(f);
+    left.pwrite = -1;
+    assert_int_equal(append_block(f, &w, 10, 10), 0);
+    assert_true(asked_bytes > WRITER_SEAL_BYTES);
+    check_account(f);
+    writer_discard(&w);
+}
+
+static void a_full_disk_is_known_before_the_first_byte(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    struct writer w = create(f, WRITER_ROWS);
+    left.fallocate = 0;
+    fallocate_errno = ENOSPC;
+    int rc = writer_expect(&w, 1 << 20, &err);
+    assert_true(writer_is_full(rc));
+    left.lease = 0;
+    assert_int_equal(writer_expect(&w, 1 << 20, &err), -EDQUOT);
+    left.fallocate = 0;
+    fallocate_errno = EOPNOTSUPP; /* then it is as it was without */
+    assert_int_equal(writer_expect(&w, 1 << 20, &err), 0);
+    assert_int_equal(append_block(f, &w, 0, 10), 0);
+    assert_true(asked_bytes > WRITER_SEAL_BYTES);
+    check_account(f);
+    writer_discard(&w);
 }
 
 static void a_tail_that_cannot_be_cut_is_never_sealed(void **state)
@@ -513,6 +592,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(seals_what_was_appended, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(is_locked_while_open, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_short_write_is_cut_back, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_expected_has_its_room, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(room_that_is_expected_in_vain_is_given_back, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_known_before_the_first_byte, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_tail_that_cannot_be_cut_is_never_sealed, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(without_a_lease_nothing_is_written, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_failed_sync_is_written_anew, setup, fixture_teardown),
