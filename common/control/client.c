@@ -108,8 +108,8 @@ static void renew_line(struct ctl_client *client)
     (void)dial(client, NNG_FLAG_NONBLOCK);
 }
 
-static int open_client(struct ctl_client **out, const struct spool *spool, const char *program,
-                       bool must_run, struct err *err)
+static int open_client(struct ctl_client **out, const struct spool *spool, const char *program, bool must_run,
+                       struct err *err)
 {
     struct ctl_client *client = calloc(1, sizeof *client);
     if (!client)
