@@ -245,7 +245,7 @@ PY
 
 @test "a body that stops leaves nothing; slow clients are cut off, others do not notice; limits on connections" {
     seq 1 3000000 | segment big; seq 1 10 | segment a
-    receiver --no-guard --client-timeout 500ms --max-connections-per-address 8
+    receiver --no-guard --client-timeout 500ms --max-connections-per-address 8 --segment-age 1h
     for bytes in 0 10 30000 1500000; do odd stop "$PORT" "$(to n0-1)" "$T/big.gz" "$bytes"; done
     start slow1 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-head "$PORT"
     start slow2 python3 "$BATS_TEST_DIRNAME/transfer.py" slow-body "$PORT" "$(to n0-2)"
