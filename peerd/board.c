@@ -30,10 +30,10 @@ struct board_entry *board_make(struct board *board, const char *db)
     struct board_entry *entry = board_find(board, db);
     if (entry || board->count >= PEER_DATABASES_MAX || strlen(db) >= sizeof entry->db)
         return entry;
+    size_t at = place_of(board, db);
     struct board_entry *list = reallocarray(board->list, board->count + 1, sizeof *list);
     if (!list)
         return NULL;
-    size_t at = place_of(board, db);
     memmove(&list[at + 1], &list[at], (board->count - at) * sizeof *list);
     board->list = list;
     board->count++;
