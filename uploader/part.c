@@ -246,10 +246,27 @@ static int gather_member(struct gathering *g, const struct member *member, enum 
     return rc;
 }
 
+/* The cursor comes by the same places as when the file is walked: blobs are named after it. */
+static int gather_known(struct gathering *g, const struct source *source, const struct plan_file *file)
+{
+    struct cursor *at = &g->part->next;
+    int rc = GATHER_MORE;
+    for (uint64_t i = 0; i < file->blocks && rc == GATHER_MORE; i++) {
+        if (file->members[i].offset < at->offset)
+            continue;
+        at->offset = file->members[i].offset;
+        rc = gather_member(g, &file->members[i], source->plan->format);
+    }
+    return rc;
+}
+
 static int gather_file(struct gathering *g, const struct source *source)
 {
     struct cursor *at = &g->part->next;
+    const struct plan_file *file = &source->plan->files[at->file];
     struct member member;
+    if (file->members)
+        return gather_known(g, source, file);
     int rc = walk_init(g->tools->walk, g->fd, at->offset);
     while (rc == 0 && (rc = walk_next(g->tools->walk, &member)) > 0) {
         if (member.is_head) {

@@ -15,14 +15,16 @@ void plan_init(struct plan *plan)
 
 void plan_fini(struct plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++)
+    for (size_t i = 0; i < plan->count; i++) {
         free(plan->files[i].name);
+        free(plan->files[i].members);
+    }
     free(plan->files);
     free(plan->schema);
     plan_init(plan);
 }
 
-int plan_add(struct plan *plan, const char *name, const struct plan_file *figures)
+static int append_file(struct plan *plan, const char *name, const struct plan_file *figures)
 {
     if (plan->count >= PLAN_FILES_MAX)
         return -ENOSPC;
@@ -35,6 +37,16 @@ int plan_add(struct plan *plan, const char *name, const struct plan_file *figure
     if (!files[plan->count].name)
         return -ENOMEM;
     plan->count++;
+    return 0;
+}
+
+int plan_add(struct plan *plan, const char *name, const struct plan_file *figures)
+{
+    int rc = append_file(plan, name, figures);
+    if (rc) {
+        free(figures->members);
+        return rc;
+    }
     plan->bytes += figures->bytes;
     plan->raw_bytes += figures->raw_bytes;
     plan->rows += figures->rows;

@@ -13,12 +13,14 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/segment/format.h"
+#include "common/segment/member.h"
 #include "common/segment/name.h"
 
 enum {
     PLAN_VERSION = 1,
     PLAN_FILES_MAX = 1000,      /* segments in a batch (peers.md 15) */
     PLAN_BYTES_MAX = 512 << 10, /* of plan.json: 1000 names, and the longest schema */
+    PLAN_MEMBERS_MAX = 8192,    /* blocks that are remembered, in all: 576 KiB */
     PROGRESS_BYTES_MAX = 32 << 10,
     PLAN_WHY_BYTES = 4096,
     PROGRESS_BLOB_BYTES = 4096,
@@ -28,6 +30,7 @@ struct plan_file {
     char *name;
     uint64_t bytes, raw_bytes;
     uint64_t rows, blocks;
+    struct member *members; /* its blocks, where somebody has just looked at them: not read again. Or NULL */
 };
 
 struct plan {
@@ -43,7 +46,8 @@ struct plan {
 void plan_init(struct plan *plan);
 void plan_fini(struct plan *plan);
 
-/* Append a file and add it to the sums. `name` is copied. -ENOMEM, -ENOSPC beyond PLAN_FILES_MAX. */
+/* Append a file and add it to the sums. `name` is copied, `members` (heap, `blocks` of them) taken, if only
+ * to free it. -ENOMEM, -ENOSPC beyond PLAN_FILES_MAX. */
 NODISCARD int plan_add(struct plan *plan, const char *name, const struct plan_file *figures);
 
 NODISCARD int plan_set_schema(struct plan *plan, const char *schema);

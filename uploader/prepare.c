@@ -33,7 +33,10 @@ struct preparation {
     unsigned damaged; /* files put off to the second pass */
     struct tools *tools;
     enum spool_queue queue;
-    bool is_thorough; /* payloads are read, too */
+    bool is_thorough;       /* payloads are read, too */
+    struct member *members; /* blocks of the file that was inspected last; when there are too many: none */
+    size_t member_count, member_room;
+    size_t remembered; /* in the plan */
 };
 
 /* --- inspecting -------------------------------------------------------------------------------------------
@@ -82,9 +85,35 @@ static bool check_head(struct preparation *p, const struct member *member, struc
     return fits;
 }
 
+/* Who sends them need not look for them again. */
+static void remember(struct preparation *p, const struct member *member)
+{
+    if (p->member_count == p->member_room && p->member_room < PLAN_MEMBERS_MAX) {
+        size_t room = p->member_room > 0 ? 2 * p->member_room : 64;
+        struct member *more = realloc(p->members, room * sizeof *more);
+        p->members = more ? more : p->members;
+        p->member_room = more ? room : p->member_room;
+    }
+    if (p->member_count < p->member_room)
+        p->members[p->member_count++] = *member;
+}
+
+static struct member *recall(struct preparation *p, uint64_t blocks)
+{
+    struct member *copy = NULL;
+    if (blocks == p->member_count && p->remembered + blocks <= PLAN_MEMBERS_MAX)
+        copy = malloc(blocks * sizeof *copy);
+    if (copy) {
+        memcpy(copy, p->members, blocks * sizeof *copy);
+        p->remembered += blocks;
+    }
+    return copy;
+}
+
 static void inspect_member(struct preparation *p, const struct member *member, struct inspection *found)
 {
     if (!member->is_head) {
+        remember(p, member);
         found->sums.blocks++;
         found->sums.rows += member->rows;
         found->sums.raw_bytes += member->isize;
@@ -151,9 +180,11 @@ static int inspect_all(struct preparation *p, const char *file, struct inspectio
 static void inspect(struct preparation *p, const char *file, struct inspection *found)
 {
     *found = (struct inspection){0};
+    p->member_count = 0;
     int rc = p->is_thorough ? -EBADMSG : inspect_ends(p, file, found);
     if (rc == -EBADMSG) {
         *found = (struct inspection){0};
+        p->member_count = 0;
         rc = inspect_all(p, file, found);
     }
     if (rc < 0) {
@@ -191,7 +222,8 @@ static int plan_file(struct preparation *p, const char *file, const struct inspe
     struct plan_file figures = {.bytes = found->bytes,
                                 .raw_bytes = found->sums.raw_bytes,
                                 .rows = found->sums.rows,
-                                .blocks = found->sums.blocks};
+                                .blocks = found->sums.blocks,
+                                .members = recall(p, found->sums.blocks)};
     return plan_add(&p->batch->plan, file, &figures);
 }
 
@@ -407,5 +439,6 @@ int prepare_batch(struct batch_dir *batch, struct tools *tools, const struct pre
         err_errno(err, rc, "batch %s: its segments cannot be checked%s%s", batch->place.group,
                   *p.unreadable ? " at " : "", p.unreadable);
     free(p.schema);
+    free(p.members);
     return rc;
 }

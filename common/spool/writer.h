@@ -68,10 +68,10 @@ struct writer {
     /* private */
     int64_t allocated_bytes;
     uint64_t expected_end; /* blocks up to here are the file's already; 0: no more than it has bytes */
-    uint64_t inode;       /* of a parked file; 0: not parked */
-    bool is_torn;         /* bytes after size_bytes could not be cut off */
-    bool is_entry_synced; /* the directory's entry is durable */
-    bool has_failed;      /* a sync failed and the rewrite too: no more appends, no sealing */
+    uint64_t inode;        /* of a parked file; 0: not parked */
+    bool is_torn;          /* bytes after size_bytes could not be cut off */
+    bool is_entry_synced;  /* the directory's entry is durable */
+    bool has_failed;       /* a sync failed and the rewrite too: no more appends, no sealing */
 };
 
 static inline bool writer_is_refused(enum writer_fate fate)

@@ -1,10 +1,12 @@
-/* What cannot be left out when bytes are taken from one disk and kept on another, each step by itself: the CPU time that P2 and P10
- * are made of beside the sockets.
+/* What cannot be left out when bytes are taken from one disk and kept on another, each step by itself: the
+ * CPU time that P2 and P10 are made of beside the sockets.
  *
- *     parts FROM TO     copies FROM to TO and removes TO; prints {"bytes":N,"read":S,"check":S,"write":S,"unlink":S}
+ *     parts FROM TO     copies FROM to TO and removes TO; prints
+ * {"bytes":N,"read":S,"check":S,"write":S,"unlink":S}
  *
- * read: from the page cache, in pieces; check: the checksum of what was read, while it is in the processor's cache; write: into a
- * new file whose room was taken at once; unlink: giving back the page cache and the blocks. */
+ * read: from the page cache, in pieces; check: the checksum of what was read, while it is in the processor's
+ * cache; write: into a new file whose room was taken at once; unlink: giving back the page cache and the
+ * blocks. */
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -62,7 +64,8 @@ int main(int argc, char **argv)
     close(to);
     begun = now();
     unlink(argv[2]);
-    printf("{\"bytes\":%" PRId64 ",\"read\":%.6f,\"check\":%.6f,\"write\":%.6f,\"unlink\":%.6f,\"crc32\":%" PRIu32 "}\n",
+    printf("{\"bytes\":%" PRId64
+           ",\"read\":%.6f,\"check\":%.6f,\"write\":%.6f,\"unlink\":%.6f,\"crc32\":%" PRIu32 "}\n",
            (int64_t)st.st_size, read_s, check_s, write_s, now() - begun, crc);
     return 0;
 }

@@ -125,7 +125,8 @@ void __wrap_lease_use(struct lease *lease, int64_t bytes)
 
 static int setup(void **state)
 {
-    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.syncfs = left.lease = left.fallocate = -1;
+    left.pwrite = left.ftruncate = left.fdatasync = left.fsync = left.syncfs = left.lease = left.fallocate =
+        -1;
     left.short_bytes = 0;
     used_bytes = 0;
     return fixture_setup(state);
