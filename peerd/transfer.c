@@ -34,11 +34,64 @@ static void free_transfer(struct transfer *transfer)
     free(transfer);
 }
 
-static void on_discarded(struct landing_job *job)
+/* --- with the lander ----------------------------------------------------------------------------------- */
+
+static struct transfer *transfer_of(struct http_wait *wait)
 {
-    free_transfer((struct transfer *)(void *)job);
+    return (struct transfer *)(void *)((char *)wait - offsetof(struct transfer, wait));
 }
 
+void transfer_begun(void *arg, struct http_wait *waits)
+{
+    struct receiving *receiving = arg;
+    for (struct http_wait *next; waits; waits = next) {
+        struct transfer *transfer = transfer_of(waits);
+        next = waits->next;
+        if (transfer->phase == SCRAPING)
+            watch_scrape(receiving->watch, &transfer->scrape);
+        else
+            lander_submit(receiving->lander, &transfer->job);
+    }
+}
+
+static void on_done(struct landing_job *job)
+{
+    http_wait_end(&((struct transfer *)(void *)job)->wait);
+}
+
+static void on_scraped(struct scrape *scrape)
+{
+    struct transfer *transfer =
+        (struct transfer *)(void *)((char *)scrape - offsetof(struct transfer, scrape));
+    http_wait_end(&transfer->wait);
+}
+
+/* It has ended, and nothing waits for it. What it wrote goes first. */
+static void on_waited(struct http_wait *wait);
+static void let_go(struct transfer *transfer)
+{
+    if (!transfer->job.own) {
+        free_transfer(transfer);
+        return;
+    }
+    transfer->job.kind = LAND_DISCARD;
+    http_wait_begin(&transfer->wait, NULL, HTTP_WAIT_ENDED, on_waited);
+}
+
+static void on_waited(struct http_wait *wait)
+{
+    struct transfer *transfer = transfer_of(wait);
+    if (transfer->has_ended)
+        let_go(transfer);
+}
+
+static void begin_wait(struct transfer *transfer, enum http_wait_how how)
+{
+    clients_rest(transfer->client);
+    http_wait_begin(&transfer->wait, transfer->connection, how, on_waited);
+}
+
+/* Its connection may end while it waits. */
 void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
                   enum MHD_RequestTerminationCode how)
 {
@@ -49,13 +102,9 @@ void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
     if (!transfer)
         return;
     clients_await_head(&receiving->server.clients, transfer->client);
-    if (!transfer->job.own) {
-        free_transfer(transfer);
-        return;
-    }
-    transfer->job.kind = LAND_DISCARD;
-    transfer->job.done = on_discarded;
-    lander_submit(receiving->lander, &transfer->job);
+    transfer->has_ended = true;
+    if (!http_wait_is_pending(&transfer->wait))
+        let_go(transfer);
 }
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
@@ -103,12 +152,7 @@ static enum MHD_Result turn_away(struct transfer *transfer)
     return MHD_YES;
 }
 
-/* --- with the lander ----------------------------------------------------------------------------------- */
-
-static void on_done(struct landing_job *job)
-{
-    MHD_resume_connection(((struct transfer *)(void *)job)->connection);
-}
+/* --- going on ------------------------------------------------------------------------------------------ */
 
 static struct landing_job *prepare(struct transfer *transfer, enum land_kind kind)
 {
@@ -129,11 +173,9 @@ static struct landing_job *prepare(struct transfer *transfer, enum land_kind kin
 /* The handler is called again when it is done. */
 static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
 {
-    struct landing_job *job = prepare(transfer, kind);
+    (void)prepare(transfer, kind);
     transfer->phase = phase;
-    clients_rest(transfer->client);
-    MHD_suspend_connection(transfer->connection);
-    lander_submit(transfer->receiving->lander, job);
+    begin_wait(transfer, phase == COMMITTING ? HTTP_WAIT_ANSWER : HTTP_WAIT_BODY);
     return MHD_YES;
 }
 
@@ -179,13 +221,6 @@ static enum MHD_Result begin_transfer(struct transfer *transfer, const char *met
 
 /* --- the other paths ----------------------------------------------------------------------------------- */
 
-static void on_scraped(struct scrape *scrape)
-{
-    struct transfer *transfer =
-        (struct transfer *)(void *)((char *)scrape - offsetof(struct transfer, scrape));
-    MHD_resume_connection(transfer->connection);
-}
-
 static enum MHD_Result look(struct transfer *transfer)
 {
     struct receiving *receiving = transfer->receiving;
@@ -199,9 +234,7 @@ static enum MHD_Result look(struct transfer *transfer)
     case TARGET_METRICS:
         transfer->phase = SCRAPING;
         transfer->scrape.done = on_scraped;
-        clients_rest(transfer->client);
-        MHD_suspend_connection(transfer->connection);
-        watch_scrape(receiving->watch, &transfer->scrape);
+        begin_wait(transfer, HTTP_WAIT_ANSWER);
         return MHD_YES;
     case TARGET_NONE:
     case TARGET_BAD:
@@ -379,11 +412,11 @@ enum MHD_Result transfer_handle(void *arg, struct MHD_Connection *connection, co
         *bytes = 0;
         return look(transfer);
     case SCRAPING:
-        return answer_metrics(transfer);
+        return http_wait_goes_on(&transfer->wait) ? MHD_YES : answer_metrics(transfer);
     case ASKING: /* still before the body */
         return is_done(transfer) ? begin_reading(transfer) : turn_away(transfer);
     case COMMITTING:
-        return answer_stored(transfer);
+        return http_wait_goes_on(&transfer->wait) ? MHD_YES : answer_stored(transfer);
     case PIECE:
         go_on(transfer);
         break;

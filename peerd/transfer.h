@@ -6,8 +6,8 @@
  *
  * What the head tells is refused before the body: at once where the client waits for that (Expect) or the
  * body is large, which ends the connection; after passing over a small body otherwise, which keeps it. The
- * functions are the callbacks of libmicrohttpd; a request belongs to the thread of its connection, or, while
- * that is suspended, to the lander. `arg` is the struct receiving. */
+ * functions are the callbacks of libmicrohttpd; a request belongs to the thread of its connection
+ * (common/http/loop.h), its job, while it waits, to the lander. `arg` is the struct receiving. */
 #ifndef SPILLWAY_PEERD_TRANSFER_H
 #define SPILLWAY_PEERD_TRANSFER_H
 
@@ -19,5 +19,6 @@ enum MHD_Result transfer_handle(void *arg, struct MHD_Connection *connection, co
                                 void **transfer);
 void transfer_end(void *arg, struct MHD_Connection *connection, void **transfer,
                   enum MHD_RequestTerminationCode how);
+void transfer_begun(void *arg, struct http_wait *waits);
 
 #endif

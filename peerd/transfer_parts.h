@@ -10,6 +10,7 @@ enum phase { NEW, LOOKING, SCRAPING, ASKING, READING, PIECE, COMMITTING, REFUSED
 
 struct transfer {
     struct landing_job job; /* the first member: the lander gives it back */
+    struct http_wait wait;
     struct scrape scrape;
     struct receiving *receiving;
     struct MHD_Connection *connection;
@@ -18,6 +19,7 @@ struct transfer {
     struct http_head head;
     enum phase phase;
     bool is_counted, is_claimed;
+    bool has_ended;            /* the library knows it no more */
     bool is_full;              /* the piece is to be handed on before anything else */
     bool is_known;             /* the id is: its body is read to be compared */
     struct digest_value known; /* what is here under this id */

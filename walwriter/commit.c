@@ -129,37 +129,48 @@ static void *work(void *arg)
     }
 }
 
-/* Nobody works any more: nothing of it is kept. */
-static void turn_away(struct job *job)
+/* Nobody works any more: nothing of them is kept. With the lock. */
+static void turn_away(struct job *jobs)
 {
-    upload_free(job->upload);
-    job->upload = NULL;
-    round_refuse(job, JOB_FAILED, "the receiver is leaving: nothing was kept");
+    for (struct job *job = jobs; job; job = job->next) {
+        upload_free(job->upload);
+        job->upload = NULL;
+        round_refuse(job, JOB_FAILED, "the receiver is leaving: nothing was kept");
+    }
 }
 
-static void enqueue(struct commit *commit, struct job *job)
+static void enqueue(struct commit *commit, struct job *jobs)
 {
-    job->next = NULL;
     if (commit->first)
-        commit->last->next = job;
+        commit->last->next = jobs;
     else
-        commit->first = job;
-    commit->last = job;
+        commit->first = jobs;
+    while (jobs->next)
+        jobs = jobs->next;
+    commit->last = jobs;
 }
 
-void commit_submit(struct commit *commit, struct job *job)
+static void answer(struct job *jobs)
+{
+    for (struct job *next; jobs; jobs = next) {
+        next = jobs->next;
+        jobs->done(jobs);
+    }
+}
+
+void commit_submit(struct commit *commit, struct job *jobs)
 {
     pthread_mutex_lock(&commit->lock);
     bool is_stopping = commit->is_stopping, was_empty = !commit->first;
-    if (is_stopping)
-        turn_away(job);
+    if (!is_stopping)
+        enqueue(commit, jobs);
     else
-        enqueue(commit, job);
+        turn_away(jobs);
     if (!is_stopping && was_empty)
         pthread_cond_signal(&commit->changed);
     pthread_mutex_unlock(&commit->lock);
     if (is_stopping)
-        job->done(job);
+        answer(jobs);
 }
 
 static void set_flag(struct commit *commit, bool *flag)
@@ -273,6 +284,8 @@ static int start(struct commit *commit, struct err *err)
         return rc;
     commit->adopt_at = mono_after(ADOPT_MS);
     rc = -pthread_create(&commit->thread, NULL, work, commit);
+    if (rc == 0)
+        pthread_setname_np(commit->thread, "committer");
     commit->has_thread = rc == 0;
     return rc ? err_errno(err, rc, "the committer's thread") : 0;
 }
@@ -314,13 +327,9 @@ void commit_stop(struct commit *commit)
     pthread_mutex_lock(&commit->lock);
     struct job *jobs = commit->first;
     commit->first = commit->last = NULL;
-    for (struct job *job = jobs; job; job = job->next)
-        turn_away(job);
+    turn_away(jobs);
     pthread_mutex_unlock(&commit->lock);
-    for (struct job *next; jobs; jobs = next) {
-        next = jobs->next;
-        jobs->done(jobs);
-    }
+    answer(jobs);
 }
 
 void commit_free(struct commit *commit)

@@ -38,9 +38,9 @@ void commit_stop(struct commit *commit);
 /* After commit_stop(), when no job can come any more. */
 void commit_free(struct commit *commit);
 
-/* `job` is the committer's until job->done(job) is called: in its thread, or, after commit_stop(), at once.
- */
-void commit_submit(struct commit *commit, struct job *job);
+/* Jobs, linked by `next`. Each is the committer's until job->done(job) is called: in its thread, or, after
+ * commit_stop(), at once. */
+void commit_submit(struct commit *commit, struct job *jobs);
 
 /* Seal all that there is, soon. */
 void commit_seal(struct commit *commit);

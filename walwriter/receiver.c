@@ -61,7 +61,7 @@ static int set_up(struct receiver *receiver, struct err *err)
                     &reception->totals, wake, receiver, err);
     if (rc)
         return rc;
-    receiver->hooks = (struct http_hooks){request_new, request_handle, request_end, reception};
+    receiver->hooks = (struct http_hooks){request_new, request_handle, request_end, request_begun, reception};
     return http_server_open(&reception->server, &receiver->hooks, err);
 }
 

@@ -37,11 +37,62 @@ static void free_request(struct request *request)
     free(request);
 }
 
-static void on_discarded(struct job *job)
+/* --- with the committer ------------------------------------------------------------------------------- */
+
+static struct request *request_of(struct http_wait *wait)
 {
-    free_request((struct request *)(void *)job);
+    return (struct request *)(void *)((char *)wait - offsetof(struct request, wait));
 }
 
+void request_begun(void *cls, struct http_wait *waits)
+{
+    struct reception *reception = cls;
+    struct job *first = &request_of(waits)->job;
+    for (struct job *job = first; job; job = job->next) {
+        waits = waits->next;
+        job->next = waits ? &request_of(waits)->job : NULL;
+    }
+    commit_submit(reception->commit, first);
+}
+
+static void on_done(struct job *job)
+{
+    http_wait_end(&((struct request *)(void *)job)->wait);
+}
+
+/* It has ended, and nothing waits for it. What it wrote goes first. */
+static void on_waited(struct http_wait *wait);
+static void let_go(struct request *request)
+{
+    if (!request->job.upload) {
+        free_request(request);
+        return;
+    }
+    request->job.kind = JOB_DISCARD;
+    http_wait_begin(&request->wait, NULL, HTTP_WAIT_ENDED, on_waited);
+}
+
+static void on_waited(struct http_wait *wait)
+{
+    struct request *request = request_of(wait);
+    if (request->has_ended)
+        let_go(request);
+}
+
+/* The handler is called again when it is done. */
+static enum MHD_Result submit(struct request *request, enum job_kind kind, enum phase phase)
+{
+    request->phase = phase;
+    request->job.kind = kind;
+    request->job.stage = &request->stage;
+    request->job.done = on_done;
+    clients_rest(request->client);
+    http_wait_begin(&request->wait, request->connection,
+                    phase == COMMITTING ? HTTP_WAIT_ANSWER : HTTP_WAIT_BODY, on_waited);
+    return MHD_YES;
+}
+
+/* Its connection may end while it waits. */
 void request_end(void *cls, struct MHD_Connection *connection, void **slot,
                  enum MHD_RequestTerminationCode how)
 {
@@ -52,13 +103,9 @@ void request_end(void *cls, struct MHD_Connection *connection, void **slot,
     if (!request)
         return;
     clients_await_head(&reception->server.clients, request->client);
-    if (!request->job.upload) {
-        free_request(request);
-        return;
-    }
-    request->job.kind = JOB_DISCARD;
-    request->job.done = on_discarded;
-    commit_submit(reception->commit, &request->job);
+    request->has_ended = true;
+    if (!http_wait_is_pending(&request->wait))
+        let_go(request);
 }
 
 /* --- refusing ---------------------------------------------------------------------------------------- */
@@ -99,25 +146,7 @@ static enum MHD_Result turn_away(struct request *request)
     return MHD_YES;
 }
 
-/* --- with the committer ------------------------------------------------------------------------------- */
-
-static void on_done(struct job *job)
-{
-    MHD_resume_connection(((struct request *)(void *)job)->connection);
-}
-
-/* The handler is called again when it is done. */
-static enum MHD_Result submit(struct request *request, enum job_kind kind, enum phase phase)
-{
-    request->phase = phase;
-    request->job.kind = kind;
-    request->job.stage = &request->stage;
-    request->job.done = on_done;
-    clients_rest(request->client);
-    MHD_suspend_connection(request->connection);
-    commit_submit(request->reception->commit, &request->job);
-    return MHD_YES;
-}
+/* --- going on ------------------------------------------------------------------------------------------ */
 
 /* What the committer said. */
 static bool is_done(struct request *request)
@@ -321,7 +350,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
     case ASKING: /* still before the body */
         return is_done(request) ? begin_reading(request) : turn_away(request);
     case COMMITTING:
-        return answer_job(request);
+        return http_wait_goes_on(&request->wait) ? MHD_YES : answer_job(request);
     case PIECE:
         go_on(request);
         break;

@@ -6,8 +6,8 @@
  *
  * What the head tells is refused before the body is read: at once where the client waits for that (Expect) or
  * the body is large, which ends the connection; after passing over a small body otherwise, which keeps it.
- * The functions below are the callbacks of libmicrohttpd; a request belongs to the thread of its connection,
- * or, while that is suspended, to the committer. */
+ * The functions below are the callbacks of libmicrohttpd; a request belongs to the thread of its connection
+ * (common/http/loop.h), its job, while it waits, to the committer. */
 #ifndef SPILLWAY_REQUEST_H
 #define SPILLWAY_REQUEST_H
 
@@ -26,5 +26,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 /* MHD_OPTION_NOTIFY_COMPLETED: its end, whatever became of it. */
 void request_end(void *cls, struct MHD_Connection *connection, void **request,
                  enum MHD_RequestTerminationCode how);
+
+/* struct http_hooks: what requests wait for. */
+void request_begun(void *cls, struct http_wait *waits);
 
 #endif

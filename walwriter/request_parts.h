@@ -11,13 +11,15 @@ enum phase { NEW, LOOKING, ASKING, READING, PIECE, REFUSED, COMMITTING };
 
 struct request {
     struct job job; /* the first member: the committer gives it back */
+    struct http_wait wait;
     struct reception *reception;
     struct MHD_Connection *connection;
     struct client *client;
     struct route route;
     enum phase phase;
     bool has_stage, has_body, is_counted;
-    bool is_full; /* the stage is to be handed on before anything else */
+    bool has_ended; /* the library knows it no more */
+    bool is_full;   /* the stage is to be handed on before anything else */
     struct http_head head;
     int64_t started_ns;
     struct stage stage;

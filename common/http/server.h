@@ -1,4 +1,4 @@
-/* An HTTP server: its socket, its threads (libmicrohttpd's), TLS, who may come in, and for how long.
+/* An HTTP server: its socket, its threads (loop.h), TLS, who may come in, and for how long.
  *
  *     http_settings_init(&settings, conf, CONF_HTTP, &err)       what the configuration says (settings.h)
  *     http_server_init(&server, &settings, &err)                  read token and certificates
@@ -8,17 +8,21 @@
  *     http_server_fini(&server)
  *
  * These are for the main thread. The hooks are called by the server's threads; what they may call is below
- * them. */
+ * them, and in loop.h. */
 #ifndef SPILLWAY_HTTP_SERVER_H
 #define SPILLWAY_HTTP_SERVER_H
 
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "common/http/addresses.h"
 #include "common/http/auth.h"
 #include "common/http/clients.h"
 #include "common/http/listen.h"
+#include "common/http/loop.h"
 #include "common/http/settings.h"
+
+enum { HTTP_LOOPS = 2 };
 
 /* What a server does with requests: the callbacks of libmicrohttpd, with `arg` as their first argument. */
 struct http_hooks {
@@ -26,6 +30,8 @@ struct http_hooks {
     void *(*begin)(void *arg, const char *target, struct MHD_Connection *connection);
     MHD_AccessHandlerCallback handle;
     MHD_RequestCompletedCallback end; /* of every request that began, whatever became of it */
+    /* Carry out what requests wait for, all that began in one turn of a loop; each ends by itself. */
+    void (*begun)(void *arg, struct http_wait *waits);
     void *arg;
 };
 
@@ -37,8 +43,11 @@ struct http_server {
     const struct http_settings *settings;
     const struct http_hooks *hooks;
     struct auth auth;
-    struct tls *tls; /* NULL: plain */
-    struct MHD_Daemon *daemon;
+    struct tls *tls;      /* NULL: plain */
+    pthread_mutex_t door; /* who lets in */
+    struct addresses addresses;
+    struct http_loop *loops[HTTP_LOOPS];
+    bool is_open;
 };
 
 /* Read what the settings name; nothing listens yet. -EINVAL with a text: wrong configuration.

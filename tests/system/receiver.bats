@@ -297,6 +297,34 @@ END
     wait_until 5 eval '[ "$(rows active; rows sealed)" = 1 ]'
 }
 
+@test "requests sent all at once over one connection are answered in turn; who leaves while its rows are written holds up nobody" {
+    receive --no-guard --sync always
+    python3 - "${URL#http://}" <<'END'
+import re, socket, struct, sys
+host, port = sys.argv[1].split(":")
+def connect(): return socket.create_connection((host, int(port)), 20)
+def post(table, body): return b"POST /ingest/D/%s?format=csv HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (table, len(body), body)
+s, got = connect(), b""
+s.sendall(b"".join(post(b"P", b"row\n" * n) for n in range(1, 51)))
+while got.count(b'"sync"') < 50:
+    more = s.recv(65536)
+    assert more, got
+    got += more
+assert [int(n) for n in re.findall(rb'"rows":(\d+)', got)] == list(range(1, 51)), got
+for i in range(400): # one half is reset, one ends as usual
+    s = connect()
+    if i % 2: s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.sendall(post(b"Gone%d" % (i % 5), b"gone-%d\n" % i * 20))
+    s.close()
+END
+    [ "$(echo 1 | post 'D/T?format=csv')" = 200 ]
+    wait_until 20 eval '[ "$(curl -s "$URL/metrics" | sed -n "s/^spillway_walwriter_requests_in_flight //p")" = 0 ]'
+    wait_until 20 eval '[ "$(curl -s "$URL/metrics" | sed -n "s/^spillway_walwriter_connections //p")" = 1 ]'
+    stop rcv
+    [ "$(rows sealed | grep -c row)" -eq 1275 ]
+    [ "$(rows sealed | grep gone | sort | uniq -c | awk '$1 != 20' | wc -l)" -eq 0 ]
+}
+
 @test "2000 idle connections: little memory, no processor time, and service goes on" {
     receive --no-guard
     ! grep -q __asan_init "$(command -v walwriter)" || skip "a sanitizer's memory is not what is measured"
