@@ -125,20 +125,21 @@ assert most > 6, most'
     wait_until 10 status_is health down
     [ "$(status_of since)" = "$since" ]
     [[ $(status_of reason) == *connect* ]]
-    wait_until 10 grep -q '^warn probe .*db=D' <(tac "$T/uploader.log" | sed '/database-still-down/q')
-    ! grep -q 'database-up' "$T/uploader.log"
+    asked_again() { tac "$T/uploader.log" | sed '/database-still-down/q' | grep -q '^warn probe .*db=D'; }
+    wait_until 10 asked_again
+    run ! grep -q database-up "$T/uploader.log"
     stop uploader
     sim_start --listen "127.0.0.1:$port" --database D
     start_up --database D="http://127.0.0.1:$port" --idle-probe 1h --probe-interval 1h
     wait_until 10 status_is health up
     stop uploader
-    ! grep -q '"D"' "$SPOOL/state/health.json"
+    run ! grep -q '"D"' "$SPOOL/state/health.json"
     start_up --database D="http://127.0.0.1:1" --idle-probe 50ms
     wait_until 10 status_is health down
     stop uploader
     start_up --database D="$SIM" --idle-probe 1h
     wait_until 10 status_is health up
-    ! tac "$T/uploader.log" | sed '/info started/q' | grep -q database-still-down
+    [ "$(tac "$T/uploader.log" | sed '/info started/q' | grep -c database-still-down)" -eq 0 ]
     echo nonsense >"$SPOOL/state/health.json"
     stop uploader
     start_up --database D="$SIM" --idle-probe 1h
