@@ -4,20 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/stat.h>
 
-#include "common/base/clock.h"
 #include "common/base/crash.h"
 #include "common/base/file.h"
 #include "common/base/journal.h"
 #include "common/base/log.h"
-#include "common/segment/name.h"
-#include "common/spool/reader.h"
 #include "peerd/archive.h"
+#include "peerd/drop_line.h"
 #include "peerd/drops_totals.h"
-#include "peerd/peer_state.h"
-
-enum { TEMPORARY_BYTES = PEER_NAME_BYTES + 48 };
 
 struct drops {
     const struct spool *spool;
@@ -33,8 +27,7 @@ struct drops {
 struct item {
     const char *file;
     uint64_t seq;
-    ino_t inode;
-    int64_t mtime_ns;
+    struct drop_identity identity;
     struct scan_summary content;
     int64_t bytes; /* on disk */
     bool is_there; /* and, with an archive, staged */
@@ -53,79 +46,25 @@ struct giving_up {
 };
 
 /* Staged copies of this instance; with "SEQ.tmp" the name of one. */
-static void staged_prefix(const struct drops *drops, char prefix[static TEMPORARY_BYTES])
+static void staged_prefix(const struct drops *drops, char prefix[static DROP_TEMPORARY_BYTES])
 {
-    snprintf(prefix, TEMPORARY_BYTES, ".spillway-%.*s-", PEER_NAME_BYTES, drops->settings.instance);
+    snprintf(prefix, DROP_TEMPORARY_BYTES, ".spillway-%.*s-", PEER_NAME_BYTES, drops->settings.instance);
 }
 
-static void temporary_name(const struct drops *drops, uint64_t seq, char name[static TEMPORARY_BYTES])
+static void temporary_name(const struct drops *drops, uint64_t seq, char name[static DROP_TEMPORARY_BYTES])
 {
     staged_prefix(drops, name);
     size_t len = strlen(name);
-    snprintf(name + len, TEMPORARY_BYTES - len, "%llu.tmp", (unsigned long long)seq);
-}
-
-static int64_t mtime_of(const struct stat *st)
-{
-    return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+    snprintf(name + len, DROP_TEMPORARY_BYTES - len, "%llu.tmp", (unsigned long long)seq);
 }
 
 /* --- after a crash ----------------------------------------------------------------------------------------
  */
 
-static int unlink_if_same(int dir, const char *file, ino_t inode, int64_t mtime_ns)
-{
-    struct stat st;
-    if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return -errno;
-    if (st.st_ino != inode || mtime_of(&st) != mtime_ns)
-        return -ENOENT;
-    return unlinkat(dir, file, 0) == 0 ? 0 : -errno;
-}
-
-static bool is_component(const char *name)
-{
-    return name && *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-/* It was archived, by the line: its copy gets its name. The archive may be another by now, or gone. */
-static void redo_archive(const json_t *line, const char *folder, const char *file)
-{
-    const char *dir = json_string_value(json_object_get(line, "archive"));
-    const char *temporary = json_string_value(json_object_get(line, "temporary"));
-    struct err err;
-    if (dir && is_component(temporary) && archive_publish(dir, folder, temporary, file, &err))
-        log_warn("archive-unfinished", log_s("cause", err.text),
-                 log_s("do", "give the file in the archive its name by hand, without what precedes it"));
-}
-
 static void redo(void *arg, const json_t *line)
 {
     struct drops *drops = arg;
-    const char *folder = json_string_value(json_object_get(line, "folder"));
-    const char *file = json_string_value(json_object_get(line, "file"));
-    const char *group = json_string_value(json_object_get(line, "group"));
-    const char *queue = json_string_value(json_object_get(line, "queue"));
-    enum spool_queue from;
-    if (!is_component(folder) || !is_component(file) || !queue || spool_queue_parse(queue, &from) ||
-        (spool_queue_is_grouped(from) && !is_component(group)))
-        return;
-    if (json_object_get(line, "archive"))
-        redo_archive(line, folder, file);
-    struct spool_place place = spool_place(from, folder);
-    if (spool_queue_is_grouped(from))
-        snprintf(place.group, sizeof place.group, "%s", group);
-    int dir = spool_place_open(drops->spool, &place, false);
-    if (dir < 0)
-        return;
-    int rc = unlink_if_same(dir, file, (ino_t)json_integer_value(json_object_get(line, "inode")),
-                            json_integer_value(json_object_get(line, "mtime_ns")));
-    if (rc == 0)
-        rc = file_sync_dir(dir);
-    if (rc == 0)
-        log_info("drop-finished", log_s("db", folder), log_s("file", file));
-    drops->has_unfinished = drops->has_unfinished || (rc && rc != -ENOENT);
-    close(dir);
+    drops->has_unfinished = drop_line_redo(drops->spool, line) != 0 || drops->has_unfinished;
 }
 
 static int load(struct drops *drops, struct err *err)
@@ -142,7 +81,7 @@ static int load(struct drops *drops, struct err *err)
 int drops_open(struct drops **out, const struct spool *spool, const struct drops_settings *settings,
                struct err *err)
 {
-    char prefix[TEMPORARY_BYTES];
+    char prefix[DROP_TEMPORARY_BYTES];
     struct drops *drops = *out = calloc(1, sizeof *drops);
     if (!drops)
         return err_set(err, -ENOMEM, "out of memory");
@@ -191,8 +130,7 @@ static int measure(struct giving_up *up, struct item *item)
     int rc = segment_read_summary(up->dir, item->file, &item->content, NULL, up->err);
     if (rc)
         return rc == -ENOENT ? 0 : rc;
-    item->inode = st.st_ino;
-    item->mtime_ns = mtime_of(&st);
+    item->identity = drop_identity_of(&st);
     item->bytes = st.st_size;
     item->is_there = true;
     return 0;
@@ -200,7 +138,7 @@ static int measure(struct giving_up *up, struct item *item)
 
 static int stage(struct giving_up *up, struct item *item)
 {
-    char temporary[TEMPORARY_BYTES];
+    char temporary[DROP_TEMPORARY_BYTES];
     if (!item->is_there || up->fate != DROP_ARCHIVED)
         return 0;
     temporary_name(up->drops, item->seq, temporary);
@@ -210,7 +148,7 @@ static int stage(struct giving_up *up, struct item *item)
 
 static void unstage_all(struct giving_up *up)
 {
-    char temporary[TEMPORARY_BYTES];
+    char temporary[DROP_TEMPORARY_BYTES];
     for (size_t i = 0; i < up->count && up->fate == DROP_ARCHIVED; i++) {
         temporary_name(up->drops, up->items[i].seq, temporary);
         if (up->items[i].is_there)
@@ -221,49 +159,23 @@ static void unstage_all(struct giving_up *up)
 /* --- the line ---------------------------------------------------------------------------------------------
  */
 
-static const char *decoded(const char *folder, char db[static NAME_FILE_MAX_BYTES + 1])
-{
-    bool is_name = name_decode(folder, strlen(folder), db, NAME_FILE_MAX_BYTES + 1) == NAME_OK;
-    return is_name ? db : folder;
-}
-
-static json_t *line_of(const struct giving_up *up, const struct item *item)
-{
-    char time[WALL_TEXT_BYTES], db[NAME_FILE_MAX_BYTES + 1], temporary[TEMPORARY_BYTES];
-    struct segment_name name;
-    bool is_segment = segment_name_parse(item->file, &name) == NAME_OK;
-    wall_format(wall_now_ms(), time);
-    json_t *line =
-        json_pack("{s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "v", 1, "seq",
-                  (json_int_t)item->seq, "time", time, "fate", drop_fate_word(up->fate), "reason",
-                  drop_reason_word(up->reason), "db", decoded(up->place->db, db), "table",
-                  is_segment ? name.table : "", "file", item->file, "rows", (json_int_t)item->content.rows,
-                  "raw_bytes", (json_int_t)item->content.raw_bytes, "bytes", (json_int_t)item->bytes,
-                  "damaged_bytes", (json_int_t)(item->content.damaged_bytes + item->content.tail_bytes));
-    json_object_set_new(line, "peer", json_string(up->peer));
-    json_object_set_new(line, "queue", json_string(spool_queue_name(up->place->queue)));
-    json_object_set_new(line, "folder", json_string(up->place->db));
-    json_object_set_new(line, "group", json_string(up->place->group));
-    json_object_set_new(line, "inode", json_integer((json_int_t)item->inode));
-    json_object_set_new(line, "mtime_ns", json_integer(item->mtime_ns));
-    if (line && up->fate == DROP_ARCHIVED) {
-        temporary_name(up->drops, item->seq, temporary);
-        json_object_set_new(line, "archive", json_string(up->drops->settings.archive_dir));
-        json_object_set_new(line, "temporary", json_string(temporary));
-    }
-    return line;
-}
-
 static int put_line(const struct giving_up *up, const struct item *item, struct buf *lines)
 {
-    json_t *line = line_of(up, item);
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-    int rc = text ? buf_puts(lines, text) : -ENOMEM;
-    if (rc == 0)
-        rc = buf_puts(lines, "\n");
-    free(text);
-    json_decref(line);
-    return rc;
+    char temporary[DROP_TEMPORARY_BYTES];
+    temporary_name(up->drops, item->seq, temporary);
+    const struct drop_line line = {.seq = item->seq,
+                                   .fate = up->fate,
+                                   .reason = up->reason,
+                                   .place = up->place,
+                                   .file = item->file,
+                                   .peer = up->peer,
+                                   .content = item->content,
+                                   .bytes = item->bytes,
+                                   .identity = item->identity,
+                                   .archive =
+                                       up->fate == DROP_ARCHIVED ? up->drops->settings.archive_dir : NULL,
+                                   .temporary = temporary};
+    return drop_line_write(&line, lines);
 }
 
 static int record(struct giving_up *up)
@@ -285,14 +197,14 @@ static int record(struct giving_up *up)
 
 static int finish_one(struct giving_up *up, struct item *item)
 {
-    char temporary[TEMPORARY_BYTES];
+    char temporary[DROP_TEMPORARY_BYTES];
     temporary_name(up->drops, item->seq, temporary);
     int rc = up->fate == DROP_ARCHIVED ? archive_publish(up->drops->settings.archive_dir, up->place->db,
                                                          temporary, item->file, up->err)
                                        : 0;
     crash_point("drop:before-unlink");
     if (rc == 0) {
-        rc = unlink_if_same(up->dir, item->file, item->inode, item->mtime_ns);
+        rc = drop_unlink(up->dir, item->file, &item->identity);
         rc = rc == -ENOENT ? 0 : rc;
     }
     crash_point("drop:after-unlink");
@@ -303,7 +215,7 @@ static int finish_one(struct giving_up *up, struct item *item)
 static int finish(struct giving_up *up, struct drops_sum *sum)
 {
     char db[NAME_FILE_MAX_BYTES + 1];
-    const char *name = decoded(up->place->db, db);
+    const char *name = drop_decoded(up->place->db, db);
     int rc = 0;
     for (size_t i = 0; i < up->count; i++) {
         struct item *item = &up->items[i];

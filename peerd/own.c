@@ -120,6 +120,8 @@ struct peer_state *own_build(const struct peer_state *before, json_t *uploader, 
         return NULL;
     json_t *databases = json_object_get(uploader, "databases");
     int rc = databases ? take_databases(state, before, databases) : copy_databases(state, before);
+    for (size_t i = 0; !databases && i < state->database_count; i++)
+        state->databases[i].is_recovering = false; /* nothing is uploaded while it does not answer */
     peer_state_sort(state);
     take_held(state, guard);
     state->disk_used = message_number(guard, "used_bytes", 0);

@@ -25,8 +25,9 @@ struct routing {
     struct tally *tally;
     struct mono adopt_at, scan_due, scan_earliest, reclaim_at;
     uint64_t adopted, reclaimed;
-    int64_t left;    /* in sealed/ after the last look; negative errno when it could not be read */
-    bool is_settled; /* the view of the last look */
+    int64_t left;      /* in sealed/ after the last look; negative errno when it could not be read */
+    bool is_settled;   /* the view of the last look */
+    bool is_reclaimed; /* and nothing was left in upload/ that has to leave */
     bool is_stopping;
 };
 
@@ -83,12 +84,15 @@ static void reclaim_one(void *arg, const char *db)
     view_unref(view);
 }
 
-static void reclaim(struct peerd *peerd)
+static void reclaim(struct peerd *peerd, const struct view *view)
 {
-    if (peerd->routing->is_stopping || !mono_is_past(peerd->routing->reclaim_at))
+    struct routing *routing = peerd->routing;
+    uint64_t before = routing->reclaimed;
+    if (routing->is_stopping || !mono_is_past(routing->reclaim_at))
         return;
-    peerd->routing->reclaim_at = mono_after(RECLAIM_MS);
+    routing->reclaim_at = mono_after(conf_flag(peerd->daemon->conf, CONF_ONCE) ? 0 : RECLAIM_MS);
     failing_each(peerd, reclaim_one, peerd);
+    routing->is_reclaimed = view->is_settled && routing->reclaimed == before;
 }
 
 /* --- setting up
@@ -208,7 +212,7 @@ static int64_t step(struct peerd *peerd)
     int64_t delay_ms = shipping_step(routing->shipping, view, &diverted);
     tell_routed(peerd, diverted);
     routing->router.must_scan = shipping_take_returned(routing->shipping) || routing->router.must_scan;
-    reclaim(peerd);
+    reclaim(peerd, view);
     route(peerd, view);
     view_unref(view);
     if (routing->is_stopping)
@@ -235,7 +239,7 @@ static bool is_drained(const struct peerd *peerd)
 static bool is_done(const struct peerd *peerd, bool *has_left)
 {
     const struct routing *routing = peerd->routing;
-    if (!routing->is_settled || shipping_has_work(routing->shipping))
+    if (!routing->is_settled || !routing->is_reclaimed || shipping_has_work(routing->shipping))
         return false;
     *has_left = *has_left || routing->left != 0 || shipping_has_left(routing->shipping);
     return true;

@@ -1,8 +1,8 @@
 /* What was thought of each database outlives the process, in state/health.json: one that was away is away for
  * a new uploader too, until it has shown by the breaker's own rule that it is back. Otherwise each restart
  * would end a failover of the ring for as long as it takes to find out anew, and one that is started again
- * and again would do so without any bound. The file is an advice: it is lost without harm, and says nothing of
- * a database that has another target by now. Not with --once, which nobody asks for its opinion. */
+ * and again would do so without any bound. The file is an advice: it is lost without harm, and says nothing
+ * of a database that has another target by now. Not with --once, which nobody asks for its opinion. */
 #include <errno.h>
 
 #include "common/base/file.h"

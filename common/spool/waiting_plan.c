@@ -164,16 +164,25 @@ static size_t choose_tail(struct waiting *waiting, const struct waiting_group *g
                : 0;
 }
 
+/* The one with the oldest segment of those that are due and were not emptied since. */
+static const struct waiting_group *first_due(struct waiting *waiting)
+{
+    for (; waiting->due_next < waiting->due_count; waiting->due_next++) {
+        const struct waiting_group *group = &waiting->groups[waiting->due[waiting->due_next]];
+        if (group->count > 0)
+            return group;
+    }
+    return NULL;
+}
+
 struct waiting_group *waiting_newest(struct waiting *waiting, const struct batch_limits *limits,
                                      struct waiting_ruler *ruler, int64_t fresh_ms, int64_t wall_ms,
                                      size_t *count)
 {
     struct waiting_group *newest = NULL;
     uint64_t newest_id = 0;
-    if (waiting->due_next >= waiting->due_count)
-        return NULL;
-    const struct waiting_group *oldest = &waiting->groups[waiting->due[waiting->due_next]];
-    if (oldest->count == 0 || age_of(waiting->segments[oldest->first].id, wall_ms) < fresh_ms)
+    const struct waiting_group *oldest = first_due(waiting);
+    if (!oldest || age_of(waiting->segments[oldest->first].id, wall_ms) < fresh_ms)
         return NULL;
     for (size_t i = 0; i < waiting->group_count; i++) {
         struct waiting_group *group = &waiting->groups[i];

@@ -18,30 +18,34 @@ failover_setup() {
     PEERD_FLAGS=()
     UPLOADER_FLAGS=()
     GUARD_FLAGS=()
+    declare -gA VIA=() # FROM-TO: another URL by which one peerd reaches the other
 }
 
-# BUDGET_NAME: that instance's own.
+# BUDGET_NAME, GUARD_NAME, PEERD_NAME, UPLOADER_NAME: that instance's own budget and flags; the last of a flag counts.
 guard_of() {
     local budget=BUDGET_$1
-    start "guard-$1" diskguard --spool "$T/$1" --max-disk-usage "${!budget:-$BUDGET}" --min-free 0 --scan-interval 100ms "${GUARD_FLAGS[@]}"
+    declare -n own=GUARD_$1
+    start "guard-$1" diskguard --spool "$T/$1" --max-disk-usage "${!budget:-$BUDGET}" --min-free 0 --scan-interval 100ms "${GUARD_FLAGS[@]}" "${own[@]}"
 }
 
 peerd_of() {
     local port=PORT_$1 flags=() n
+    declare -n own=PEERD_$1
     for n in "${NAMES[@]}"; do
         local other=PORT_$n
-        flags+=(--peer "$n=http://127.0.0.1:${!other}")
+        flags+=(--peer "$n=${VIA[$1-$n]:-http://127.0.0.1:${!other}}")
     done
     start "peerd-$1" peerd --spool "$T/$1" --name "$1" --listen "127.0.0.1:${!port}" "${flags[@]}" --scan-interval 100ms --transfer-linger 50ms \
-        --retry-min 20ms --retry-max 300ms --peer-poll 100ms --peer-hold 3s --peer-unhealthy 300ms --segment-age 300ms "${PEERD_FLAGS[@]}"
+        --retry-min 20ms --retry-max 300ms --peer-poll 100ms --peer-hold 3s --peer-unhealthy 300ms --segment-age 300ms "${PEERD_FLAGS[@]}" "${own[@]}"
 }
 
 # B_NAME: where B is, as that instance sees it.
 uploader_of() {
     local b=B_$1
+    declare -n own=UPLOADER_$1
     start "uploader-$1" uploader --spool "$T/$1" --database "A=dir:$T/adx/A" --database "B=dir:${!b:-$T/adx/B}" --scan-interval 100ms --batch-age 0 \
         --retry-min 20ms --retry-max 200ms --breaker-failures 2 --breaker-time 100ms --probe-interval 300ms --idle-probe 500ms \
-        --recovery-hold 300ms "${UPLOADER_FLAGS[@]}"
+        --recovery-hold 300ms "${UPLOADER_FLAGS[@]}" "${own[@]}"
 }
 
 ring_up() {
@@ -55,7 +59,7 @@ ring_up() {
 see_each_other() {
     local n
     for n in "${NAMES[@]}"; do
-        [ "$(spillway --spool "$T/$n" peers --json | jq -s '[.. | objects | select(.present == true)] | length')" -ge 3 ] || return 1
+        [ "$(spillway --spool "$T/$n" peers --json | jq -s '[.. | objects | select(.present == true)] | length')" -ge ${#NAMES[@]} ] || return 1
     done
 }
 
@@ -104,6 +108,10 @@ given_up() { # DB FATE: rows
     for n in "${NAMES[@]}"; do spillway --spool "$T/$n" failover --json; done | jq -s --arg db "$1" --arg fate "$2" \
         '[.[].databases[] | select(.db == $db).given_up[] | select(.fate == $fate).rows] | add // 0'
 }
+
+# others_of NAME: the other instances. who_buffers DB: the sacrificial instance, computed apart from our own code.
+others_of() { printf '%s\n' "${NAMES[@]}" | grep -vx "$1"; }
+who_buffers() { python3 "$REPO/tests/tools/owner.py" "$1" "${NAMES[@]}"; }
 
 audits() { # each instance's sum adds up, by itself
     local n

@@ -28,6 +28,12 @@ teardown() { stop_all; }
     [ "$(given_up B dropped)" -eq 0 ]
     all_say A '.active | not'
     spillway --spool "$T/$at" metrics | grep -x 'spillway_failover_active{db="B"} 1'
+    # Uploaders that are started anew know nothing better: for nobody does that end the failover, not for a moment.
+    for n in "${NAMES[@]}"; do stop "uploader-$n" KILL || true; uploader_of "$n"; done
+    asked_again() { for n in "${NAMES[@]}"; do tac "$T/uploader-$n.log" | sed '/database-still-down/q' | grep -q '^warn probe .*db=B' || return 1; done; }
+    wait_until 30 asked_again
+    for n in "${NAMES[@]}"; do spillway --spool "$T/$n" metrics | grep -x 'spillway_failover_transitions_total{db="B",to="off"} 0'; done
+    all_say B '.active'
     heal_db B
     wait_until 60 all_say B '.active | not'
     for n in "${NAMES[@]}"; do write "$n" B T9 1 100; done
@@ -35,9 +41,6 @@ teardown() { stop_all; }
     has_all A
     wait_until 30 audits
 }
-
-# who_buffers DB: the sacrificial instance, computed apart from our own code.
-who_buffers() { python3 "$REPO/tests/tools/owner.py" "$1" "${NAMES[@]}"; }
 
 # fill: B is dead, and more of it is written everywhere than its sacrificial instance takes.
 fill() {

@@ -52,7 +52,11 @@ class Cluster:
     """An ADX stand-in with one database. It comes back on the port that it had.
 
     stop() kills it, in the middle of what it does: rows whose answer is lost may be sent again, for streaming ingestion has no key by which
-    ADX would know them. cut() lets it end what it has begun and answers nobody from then on."""
+    ADX would know them. cut() lets it end what it has begun, and from then on it is "gone" (whoever connects is cut
+    off), "hangs" (accepts, and never answers) or says "5xx"."""
+
+    DEATHS = {"gone": {"mode": "drop-before"}, "hangs": {"mode": "drop-before", "delay_ms": 3600000}, "5xx": {"mode": "status", "status": 503}}
+
 
     def __init__(self, top, db):
         self.db, self.child, self.port, self.is_cut = db, None, 0, False
@@ -84,8 +88,8 @@ class Cluster:
             self.child.wait()
             self.child = None
 
-    def cut(self):
-        self.get("fault", "POST", json.dumps({"mode": "drop-before", "match": "all", "count": 0}).encode())
+    def cut(self, how="gone"):
+        self.get("fault", "POST", json.dumps({**self.DEATHS[how], "match": "all", "count": 0}).encode())
         self.is_cut = True
 
     def mend(self):

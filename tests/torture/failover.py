@@ -1,12 +1,12 @@
-"""One dead database: three instances with peers, two databases that die and come back, while any program is killed at any time (kill -9).
+"""One dead database: three instances with peers, two databases that die and come back, while any program is killed at any time (kill -9), and
+the network between any two instances cuts, stalls, answers late, loses answers or is away for longer than the hold time: so members flap, and
+for a while each may see another ring.
 
 Every start of a walwriter writes a table of its own, so that the drop ledgers (state/drops.jsonl), which know tables and rows, can be held
 against its rows by their ids: sent = in ADX + in spools + in archives + in drop ledgers, exactly. Of a walwriter that was killed, what was
 sent is a prefix of what it was fed, with all that was seen in its file; of any other, what it said. A row may be twice in ADX only where a
 batch was in flight when its uploader, or its database, was killed; never in directories, where a batch that is sent again replaces itself."""
-import collections
 import glob
-import json
 import os
 import random
 import signal
@@ -15,7 +15,9 @@ import tempfile
 import threading
 import time
 
+import ledger
 from oracle import Judge, read, segment_text
+from proxies import Proxy
 from rig import REPO, Daemon, Failure, wait_until
 import storm
 
@@ -115,12 +117,19 @@ class Storm(storm.Storm):
         self.policy = POLICIES[seed % len(POLICIES)]
         self.for_all = 1 if target == "adx" else self.random.choice((0, 0.7, 0.7, 1))  # how often one that dies does so for all instances
         self.share = self.random.choice(("300K", "1M", "4M"))
+        self.is_spoilt = self.random.random() < 0.7  # the network
         self.dead, self.mortal, self.deaths = set(), set(), 0
         self.dropped = self.archived = 0
+        self.proxies = {}  # (who asks, who is asked)
         self.target_of = Directories(self.top) if target == "dir" else Clusters(self.top)
 
     def spool_of(self, name):
         return os.path.join(self.top, name, "spool")
+
+    def way(self, name, other):
+        """How one instance reaches another."""
+        proxy = self.proxies.get((name, other))
+        return proxy.url if proxy else f"http://127.0.0.1:{self.ports[other]}"
 
     def start(self, program):
         """A program of an instance: "peerd-n0"."""
@@ -130,7 +139,7 @@ class Storm(storm.Storm):
             "peerd": ("--scan-interval", "50ms", "--name", name, "--listen", f"127.0.0.1:{self.ports[name]}", "--transfer-linger", "50ms",
                       "--retry-min", "20ms", "--retry-max", "300ms", "--peer-poll", "100ms", "--peer-hold", "1s", "--peer-unhealthy", "300ms",
                       "--segment-age", "300ms", "--transfer-stall", "5s", "--drop-policy", self.policy, "--archive-dir", self.archive,
-                      *(flag for other, port in self.ports.items() for flag in ("--peer", f"{other}=http://127.0.0.1:{port}"))),
+                      *(flag for other in NAMES for flag in ("--peer", f"{other}={self.way(name, other)}"))),
             "uploader": ("--name", name, "--scan-interval", "50ms", "--batch-age", "200ms", "--batch-bytes", "256K", "--retry-min", "10ms",
                          "--retry-max", "200ms", "--breaker-failures", "2", "--breaker-time", "100ms", "--probe-interval", "200ms",
                          "--idle-probe", "300ms", "--recovery-hold", "300ms",
@@ -164,6 +173,15 @@ class Storm(storm.Storm):
             time.sleep(self.random.uniform(0, 2.5))  # longer than --peer-hold, at times: its peers find it away
         self.start(program)
 
+    def spoil(self):
+        """Each way for itself: so who sees whom differs from one member to the other."""
+        for proxy in self.proxies.values():
+            proxy.set(self.random.choice(("pass", "pass", "chaos", "chaos", "chaos", "refuse", "stall")))
+
+    def calm(self):
+        for proxy in self.proxies.values():
+            proxy.set("pass")
+
     def turn(self, db):
         """It dies, or comes back: for all, or sometimes for some of the instances alone, one after the other."""
         if db in self.dead:
@@ -179,29 +197,36 @@ class Storm(storm.Storm):
                 time.sleep(self.random.uniform(0, 1))
         self.dead.add(db)
         self.deaths += 1
-        if is_for_all:
+        if is_for_all or self.proxies:  # who reaches it may be out of the others' reach
             self.mortal.add(db)
 
     def blow(self, seconds):
         if seconds < 10:  # too little time to fill more, and for more than one death
-            self.share, self.for_all = "300K", 1
+            self.share, self.for_all, self.is_spoilt = "300K", 1, False
+        for number, (name, other) in enumerate((n, o) for n in NAMES for o in NAMES if n != o and self.is_spoilt):
+            self.proxies[name, other] = Proxy(os.path.join(self.top, f"way-{name}-{other}"), self.ports[other], self.seed * 10 + number)
         for program in PROGRAMS:
             for name in NAMES:
                 self.start(f"{program}-{name}")
         feeders = [Feeder(self, 2 * i + j, self.spool_of(name), db) for i, name in enumerate(NAMES) for j, db in enumerate(DATABASES)]
         # Often one and the same, sometimes both; a failover needs a while to be seen by all.
         favourite, next_turn = self.random.choice(DATABASES), time.monotonic() + self.random.uniform(0.5, 1)
+        next_spoil = time.monotonic() + 3
 
         def harm():
-            nonlocal next_turn
+            nonlocal next_turn, next_spoil
             time.sleep(self.random.uniform(0.05, 0.8))
             if time.monotonic() > next_turn:
                 db = favourite if self.random.random() < 0.8 else self.random.choice(DATABASES)
                 self.turn(db)
                 next_turn = time.monotonic() + (self.random.uniform(2, 6) if db in self.dead else self.random.uniform(0.3, 3))
+            if time.monotonic() > next_spoil:
+                self.spoil()
+                next_spoil = time.monotonic() + self.random.uniform(0.3, 3)
             self.kill_one()
 
         def calm():
+            self.calm()
             for db in sorted(self.dead):
                 self.turn(db)
 
@@ -234,71 +259,34 @@ class Storm(storm.Storm):
             if audit.code:
                 raise Failure(f"spillway audit at {name}:\n{audit.out.decode()}{audit.tail()}")
 
-    def given_up(self):
-        """What the ledgers say: {(db, table, fate): rows}."""
-        sums = collections.Counter()
-        for name in NAMES:
-            try:
-                lines = read(os.path.join(self.spool_of(name), "state", "drops.jsonl")).splitlines()
-            except FileNotFoundError:
-                continue
-            for line in lines:
-                one = json.loads(line)
-                if "table" not in one:
-                    raise Failure(f"{name}: drops.jsonl was rotated; this judge needs each line: {line!r:.200}")
-                sums[one["db"], one["table"], one["fate"]] += one["rows"]
-        return sums
-
     def judge(self):
+        spools = [self.spool_of(name) for name in NAMES]
         judge, archived = self.rig.judge(), self.rig.judge()
-        for name in NAMES:
-            judge.take_spool(self.spool_of(name), ordered=False)
+        for spool in spools:
+            judge.take_spool(spool, ordered=False)
         self.target_of.give(judge)
-        for folder, _, files in os.walk(self.archive):
-            for file in files:
-                path = os.path.join(folder, file)
-                text, damaged = segment_text(read(path), judge.problems, path)
-                judge.damaged += damaged
-                judge.take(text, "archive", ordered=False)
-                archived.take(text, "archive", ordered=False)
-        self.weigh(judge, archived, self.given_up())
+        ledger.take_archive(self.archive, judge, archived)
+        self.weigh(judge, archived, ledger.given_up(spools))
         return judge
 
     def weigh(self, judge, archived, given_up):
-        """sent = found + dropped, writer by writer, which are tables; and the archive has what the ledgers say that it has."""
+        """Writer by writer, which are tables."""
         self.dropped = sum(rows for (_, _, fate), rows in given_up.items() if fate == "dropped")
         self.archived = sum(rows for (_, _, fate), rows in given_up.items() if fate == "archived")
-        for writer in judge.found.keys() - self.expected.keys():
-            judge.problems.append(f"rows of {writer}, which was never fed")
         for db, writer, fate in given_up:
             if writer not in self.expected or db not in self.mortal:
                 judge.problems.append(f"a ledger has rows {fate} of {db}/{writer}: " + ("some instance always reached the database" if writer in self.expected else "no such table"))
-        for writer, want in self.expected.items():
-            db = DATABASES[int(writer[1:].split("e")[0]) % 2]
-            times, dropped = judge.found.get(writer, {}), given_up[db, writer, "dropped"]
-            in_archive = sum(archived.found.get(writer, {}).values())
-            if in_archive != given_up[db, writer, "archived"]:
-                judge.problems.append(f"{writer}: {in_archive} rows in the archive, {given_up[db, writer, 'archived']} in the ledgers")
-            have = len(times) + dropped
-            least = max(want.acked, max(times, default=-1) + 1)
-            if have < least:
-                judge.lost += least - have
-                judge.problems.append(f"{db}/{writer}: {least - have} rows lost ({len(times)} found + {dropped} dropped, {want.acked} acknowledged, "
-                                      f"last found {max(times, default=-1)})")
-            if have > (want.acked if want.exact else want.fed):
-                judge.problems.append(f"{db}/{writer}: {len(times)} found + {dropped} dropped, but {want.fed} fed and {want.acked} acknowledged: some of the "
-                                      "dropped are there")
-            double = [seq for seq, n in times.items() if n > 1]
-            judge.duplicated += len(double)
-            wrong = [seq for seq in double if self.target == "dir" or (writer, seq) not in self.repeatable]
-            if wrong:
-                judge.problems.append(f"{db}/{writer}: {len(wrong)} rows more than once, first {min(wrong)} in {judge.where[(writer, min(wrong))]}")
+        ledger.weigh(judge, archived, given_up, self.expected, lambda writer: (DATABASES[int(writer[1:].split("e")[0]) % 2], writer),
+                     lambda writer, seq: self.target != "dir" and (writer, seq) in self.repeatable)
 
     def remark(self):
-        return f"; {self.policy}, failover-share {self.share}: databases died {self.deaths} times ({self.for_all:.0%} for all), {self.dropped} rows dropped, {self.archived} archived"
+        spoilt = sum(proxy.faults() for proxy in self.proxies.values())
+        return f"; {self.policy}, failover-share {self.share}, {spoilt} connections spoilt: databases died {self.deaths} times ({self.for_all:.0%} for all), {self.dropped} rows dropped, {self.archived} archived"
 
     def end(self):
         self.target_of.stop()
+        for proxy in self.proxies.values():
+            proxy.stop()
         super().end()
 
 

@@ -11,6 +11,8 @@ from rig import REPO, Failure
 from scenes import SCENES
 
 TIMES = (1, 2, 3)
+GIVING_UP = {"peerd-drop": ("drop:", "claim:", "transfer:"), "peerd-archive": ("drop:", "archive:"), "peerd-drop-long": ("drop:", "journal:"),
+             "peerd-reclaim": ("reclaim:", "claim:", "transfer:"), "spillway-restore": ("restore:",)}
 
 
 def one(rig, scene_name, point, nth, sync_n=1):
@@ -70,6 +72,8 @@ def is_near(scene_name, point, path):
         return point.startswith(("rewrite", "salvage"))
     if scene_name.startswith("peerd-receive"):
         return point.startswith(("receive:", "aside:", "land:", "ledger:", "adopt-landing:", "create:", "append:", "seal:", "salvage:"))
+    if scene_name in GIVING_UP:
+        return point.startswith(GIVING_UP[scene_name])
     if scene_name == "uploader-tight":
         return point.startswith("ballast:")
     if SCENES[scene_name].program == "uploader":
@@ -79,9 +83,8 @@ def is_near(scene_name, point, path):
     return not path.startswith("uploader") and SCENES[scene_name].program != "diskguard"
 
 
-# Points that tests die at by name, rather than a scene: damage between two parts (uploader_damage.bats), what a drop policy gives up (test_drops.c), what is taken back from upload/
-# (failover.bats), the archive (from_archive.bats), the notes for audit (test_arrivals.c).
-DRIVEN_ELSEWHERE = ("uploader/rescue", "peerd/drops", "peerd/archive", "peerd/reclaim", "common/base/journal", "common/spool/arrivals", "common/cli/from_archive")
+# Points that tests die at by name, rather than a scene: damage between two parts (uploader_damage.bats), the notes for audit (test_arrivals.c).
+DRIVEN_ELSEWHERE = ("uploader/rescue", "common/spool/arrivals")
 
 
 def named_in_tests():

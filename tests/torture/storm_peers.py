@@ -9,15 +9,14 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 import storm
 from oracle import Judge
-from rig import REPO, Daemon, Failure, wait_until
+from proxies import Proxy
+from rig import Daemon, Failure, wait_until
 from storm import LIMIT, check_budget
 
 NAMES = "abcdefg"
@@ -34,30 +33,6 @@ def free_port(choice):
                 return port
             except OSError:
                 pass
-
-
-class Proxy:
-    """In front of one peerd (tests/tools/proxy.py)."""
-
-    def __init__(self, top, port, seed):
-        self.top = top
-        argv = [sys.executable, os.path.join(REPO, "tests/tools/proxy.py"), top, str(port), "--seed", str(seed)]
-        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("a proxy listens", lambda: os.path.exists(os.path.join(top, "port")))
-        with open(os.path.join(top, "port"), encoding="ascii") as file:
-            self.url = f"http://127.0.0.1:{file.read().strip()}"
-
-    def set(self, mode):
-        with open(os.path.join(self.top, "mode.new"), "w", encoding="ascii") as file:
-            file.write(mode)
-        os.rename(os.path.join(self.top, "mode.new"), os.path.join(self.top, "mode"))
-
-    def faults(self):
-        try:
-            with open(os.path.join(self.top, "connections"), encoding="ascii") as file:
-                return sum(count for kind, count in json.load(file).items() if kind != "pass")
-        except FileNotFoundError:
-            return 0
 
 
 class Instance:
@@ -118,8 +93,7 @@ class Instance:
             if daemon.is_running():
                 daemon.child.kill()
                 daemon.child.wait()
-        self.proxy.child.kill()
-        self.proxy.child.wait()
+        self.proxy.stop()
 
 
 class Ring(storm.Storm):

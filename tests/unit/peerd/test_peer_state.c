@@ -164,13 +164,16 @@ static void own_state_follows_uploader_and_diskguard(void **unused)
 {
     (void)unused;
     struct peer_state *start = peer_state_new("me", 42);
-    struct peer_state *first =
-        build(start, "{\"databases\":{\"D\":{\"health\":\"down\",\"since\":77},\"E\":{\"health\":\"up\"}}}",
-              "{\"used_bytes\":10,\"limit_bytes\":20,\"pressure\":\"high\"}");
+    struct peer_state *first = build(
+        start,
+        "{\"databases\":{\"D\":{\"health\":\"down\",\"since\":77,\"breaker\":\"recovering\"},\"E\":{\"health\":\"up\"}}}",
+        "{\"used_bytes\":10,\"limit_bytes\":20,\"pressure\":\"high\"}");
     assert_string_equal(first->name, "me");
     assert_int_equal(first->incarnation, 42);
     assert_int_equal(peer_state_find(first, "D")->health, HEALTH_DOWN);
     assert_int_equal(peer_state_find(first, "D")->since_ms, 77);
+    assert_true(peer_state_find(first, "D")->is_recovering);
+    assert_false(peer_state_find(first, "E")->is_recovering);
     assert_int_equal(first->disk_used, 10);
     assert_int_equal(first->disk_limit, 20);
     assert_string_equal(first->pressure, "high");
@@ -180,6 +183,7 @@ static void own_state_follows_uploader_and_diskguard(void **unused)
     /* uploader is gone: its last words stand; diskguard is gone: nobody knows */
     struct peer_state *second = build(first, NULL, NULL);
     assert_int_equal(peer_state_find(second, "D")->health, HEALTH_DOWN);
+    assert_false(peer_state_find(second, "D")->is_recovering); /* but nothing is uploaded meanwhile */
     assert_int_equal(second->disk_used, 0);
     assert_string_equal(second->pressure, "unknown");
 
