@@ -107,8 +107,8 @@ crash_at() {
 @test "queued through storage: killed at every step, and the rows are there exactly once (--dedup strict)" {
     both_start --set batch-ms=100
     local all=0
-    for point in batch:after-claim batch:after-plan adx:after-schema queued:after-put queued:after-uploaded queued:after-post \
-        batch:after-part batch:before-done batch:after-done batch:after-count batch:after-unlink batch:after-plan-unlink; do
+    for point in claim:after-take claim:after-plan adx:after-schema queued:after-put queued:after-uploaded queued:after-post \
+        batch:after-part batch:before-done claim:after-done batch:after-count claim:after-unlink claim:after-plan-unlink; do
         numbers $((all + 1)) $((all + 50)) | write A
         all=$((all + 50))
         crash_at "$point" --dedup strict
@@ -120,7 +120,7 @@ crash_at() {
 @test "queued through storage: without a key, what is posted twice is taken once as long as it is in one batch of ADX" {
     both_start --set batch-ms=4000
     local all=0
-    for point in queued:after-put queued:after-uploaded queued:after-post batch:before-done batch:after-done; do
+    for point in queued:after-put queued:after-uploaded queued:after-post batch:before-done claim:after-done; do
         numbers $((all + 1)) $((all + 50)) | write A
         all=$((all + 50))
         crash_at "$point"
