@@ -339,8 +339,7 @@ static int leave_out(struct preparation *p, uint32_t index, struct inspection *f
         return set_aside(p, batch->plan.files[index].name, found, "damaged");
     }
     p->counts->quarantined++;
-    return rescue_file(&rescue, index, found->finding != FOUND_UNREADABLE, found->finding == FOUND_WHOLE,
-                       &rows);
+    return rescue_file(&rescue, index, &rows);
 }
 
 static int check_frozen(struct preparation *p, bool *is_damaged)
@@ -363,7 +362,7 @@ static int check_frozen(struct preparation *p, bool *is_damaged)
             continue;
         if (found.finding == FOUND_UNREADABLE && !is_gone)
             return p->unreadable_rc;
-        if (found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
+        if (!is_half_done && found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
             continue;
         *is_damaged = true;
         if (has_begun(&batch->progress))

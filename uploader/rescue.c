@@ -14,13 +14,17 @@ static bool is_begun(const struct batch_dir *batch, uint32_t index)
     return batch->progress.left_file == index + 1;
 }
 
+static bool exists(const struct batch_dir *batch, const char *file)
+{
+    return faccessat(batch->claim.fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool rescue_is_unfinished(const struct batch_dir *batch, uint32_t index)
 {
     const char *file = batch->plan.files[index].name;
     char copy[SPOOL_NAME_BYTES];
     salvage_name(file, copy);
-    return is_begun(batch, index) &&
-           (faccessat(batch->claim.fd, file, F_OK, 0) == 0 || faccessat(batch->claim.fd, copy, F_OK, 0) == 0);
+    return is_begun(batch, index) && (exists(batch, file) || exists(batch, copy));
 }
 
 /* All before it was sent, or is in a blob that is on its way. */
@@ -104,24 +108,22 @@ static int set_aside(struct rescue *rescue, uint32_t index, uint64_t *rows)
     const char *file = batch->plan.files[index].name;
     const struct cursor *behind = cursor_of(&batch->progress);
     struct cursor at = behind->file == index ? *behind : (struct cursor){.file = index};
-    char copy[SPOOL_NAME_BYTES];
-    salvage_name(file, copy);
     int rc = batch_extract_valid(batch, rescue->tools, rescue->instance, &at, rows);
     crash_point("rescue:after-extract");
     if (rc == 0)
         rc = count(batch, index);
-    if (rc == 0 && *rows == 0 && unlinkat(batch->claim.fd, copy, 0) != 0)
-        rc = -errno;
     return rc ? rc : quarantine(rescue, file, *rows);
 }
 
-/* Is the file there the copy already? Of the original less was valid, or it would not have been damaged. */
-static bool is_copy(const struct batch_dir *batch, uint32_t index, bool is_whole)
+/* The copy is complete when it has its name, and has it until it gets the original's: so a file that is there
+ * without one beside it, after its rows were counted, is the copy. */
+static bool is_original(const struct batch_dir *batch, uint32_t index, const char *copy)
 {
-    return is_begun(batch, index) && is_whole;
+    const char *file = batch->plan.files[index].name;
+    return exists(batch, file) && (!is_begun(batch, index) || exists(batch, copy));
 }
 
-int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_whole, uint64_t *rows)
+int rescue_file(struct rescue *rescue, uint32_t index, uint64_t *rows)
 {
     struct batch_dir *batch = rescue->batch;
     const char *file = batch->plan.files[index].name;
@@ -129,7 +131,7 @@ int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_wh
     int rc = 0;
     *rows = 0;
     salvage_name(file, copy);
-    if (is_there && !is_copy(batch, index, is_whole))
+    if (is_original(batch, index, copy))
         rc = set_aside(rescue, index, rows);
     if (rc == 0)
         rc = give_back(rescue, file, copy);
