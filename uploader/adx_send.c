@@ -27,7 +27,7 @@ static int stream_url(const struct sending *s, const char *mapping, struct buf *
 
 static void send_stream(const struct sending *s, const char *mapping, struct outcome *outcome)
 {
-    struct source source = {.dir = s->batch->fd, .plan = &s->batch->plan};
+    struct source source = {.dir = s->batch->claim.fd, .plan = &s->batch->plan};
     struct body body;
     int rc = stream_url(s, mapping, &s->worker->text);
     if (rc) {
@@ -45,7 +45,7 @@ static void send_stream(const struct sending *s, const char *mapping, struct out
 static void send_inline(const struct sending *s, const char *mapping, struct outcome *outcome)
 {
     const struct plan *plan = &s->batch->plan;
-    struct source source = {.dir = s->batch->fd, .plan = plan};
+    struct source source = {.dir = s->batch->claim.fd, .plan = plan};
     struct buf *csl = &s->worker->text, rows;
     buf_clear(csl);
     buf_init(&rows, ADX_INLINE_BYTES_MAX);
@@ -63,7 +63,7 @@ static void send_inline(const struct sending *s, const char *mapping, struct out
 
 static int gather(const struct sending *s, enum ingest_mode mode, struct sent *sent)
 {
-    struct source source = {.dir = s->batch->fd, .plan = &s->batch->plan};
+    struct source source = {.dir = s->batch->claim.fd, .plan = &s->batch->plan};
     struct part *part = &s->worker->part;
     part_reset(part);
     part->join.raw_limit = mode == INGEST_INLINE ? ADX_INLINE_RAW_BYTES : MODE_STREAM_RAW_BYTES;
@@ -113,7 +113,7 @@ static bool find_mode(const struct sending *s, enum ingest_mode *mode, struct mo
 static void log_fallback(const struct sending *s, const struct outcome *outcome)
 {
     log_warn("stream-fallback", log_s("db", s->target->db), log_s("table", s->batch->plan.table),
-             log_s("batch", s->batch->place.group), log_s("code", outcome->code),
+             log_s("batch", s->batch->claim.place.group), log_s("code", outcome->code),
              log_s("cause", outcome->text), log_s("advice", "queued instead"));
 }
 

@@ -13,14 +13,12 @@
 
 #include <jansson.h>
 
-#include "common/spool/place.h"
+#include "common/spool/claim.h"
 #include "uploader/part.h"
 #include "uploader/plan.h"
 
 struct batch_dir {
-    struct spool *spool;
-    struct spool_place place;
-    int fd;
+    struct claim claim;
     bool is_frozen; /* plan and progress are valid */
     bool is_done;   /* likewise, and all of it is done with */
     struct plan plan;
@@ -61,11 +59,6 @@ NODISCARD int batch_release(struct batch_dir *batch, enum spool_queue queue, con
 NODISCARD int batch_repair(struct batch_dir *batch);
 
 bool batch_is_at_end(const struct batch_dir *batch);
-
-/* Called for each segment (`*.gz`) in the directory, in the order of names (that is, of ids). Not 0 ends it.
- */
-typedef int batch_visit(void *arg, struct batch_dir *batch, const char *file);
-NODISCARD int batch_each(struct batch_dir *batch, batch_visit *visit, void *arg);
 
 /* --- refusal: rows from progress.at to `end` go to quarantine ----------------------------------------------
  */

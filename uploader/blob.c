@@ -157,7 +157,7 @@ void blob_put(const struct sending *s, const struct resource *container, const c
     struct upload u = {.s = s,
                        .container = container,
                        .name = name,
-                       .source = {.dir = s->batch->fd, .plan = &s->batch->plan}};
+                       .source = {.dir = s->batch->claim.fd, .plan = &s->batch->plan}};
     *outcome = (struct outcome){0};
     buf_init(&u.list, BLOCK_LIST_BYTES);
     part_reset(part);

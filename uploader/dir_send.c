@@ -31,7 +31,7 @@ static int write_window(int fd, const struct source *source, const struct part *
 
 static int write_member(const struct sending *s, int fd, struct sent *sent)
 {
-    struct source source = {.dir = s->batch->fd, .plan = &s->batch->plan};
+    struct source source = {.dir = s->batch->claim.fd, .plan = &s->batch->plan};
     struct part *part = &s->worker->part;
     uint8_t header[JOIN_HEADER_BYTES], tail[JOIN_TAIL_BYTES];
     char *buffer = malloc(COPY_BYTES);

@@ -122,7 +122,7 @@ static int extract_files(struct extraction *x)
     const struct plan *plan = &x->batch->plan;
     int rc = 0;
     for (uint32_t i = x->at->file; rc == 0 && i < plan->count && i <= x->end->file; i++) {
-        int fd = openat(x->batch->fd, plan->files[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(x->batch->claim.fd, plan->files[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT)
             continue;
         if (fd < 0)
@@ -141,7 +141,7 @@ static int extract_valid(struct extraction *x)
     const uint8_t *bytes;
     struct err err;
     uint32_t file = x->at->file;
-    int rc = segment_reader_open(&reader, x->batch->fd, x->batch->plan.files[file].name, &err);
+    int rc = segment_reader_open(&reader, x->batch->claim.fd, x->batch->plan.files[file].name, &err);
     if (rc)
         return rc;
     while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
@@ -164,7 +164,7 @@ static int write_segment(struct extraction *x, const char *file, uint64_t id, co
                          int (*fill)(struct extraction *x))
 {
     static const char temporary[] = ".extract.tmp";
-    int dir = x->batch->fd;
+    int dir = x->batch->claim.fd;
     int rc = tools_init(x->tools);
     if (rc)
         return rc;
@@ -191,12 +191,12 @@ static int lease_and_write(struct extraction *x, const char *file, uint64_t id, 
     struct copy_lease lease;
     int64_t bytes = ORIGIN_HEAD_MAX;
     for (uint32_t i = x->at->file; i < batch->plan.count && i <= x->end->file; i++)
-        bytes += copy_lease_allocated(batch->fd, batch->plan.files[i].name);
-    int rc = copy_lease_take(&lease, batch->spool, batch->place.db, bytes, NULL);
+        bytes += copy_lease_allocated(batch->claim.fd, batch->plan.files[i].name);
+    int rc = copy_lease_take(&lease, batch->claim.spool, batch->claim.place.db, bytes, NULL);
     if (rc)
         return rc;
     rc = write_segment(x, file, id, instance, fill);
-    copy_lease_end(&lease, copy_lease_allocated(batch->fd, file));
+    copy_lease_end(&lease, copy_lease_allocated(batch->claim.fd, file));
     *rows = x->rows;
     return rc;
 }

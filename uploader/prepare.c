@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/spool/origin.h"
 #include "common/spool/reader.h"
@@ -141,7 +140,7 @@ static void conclude(struct preparation *p, struct inspection *found)
 static int inspect_ends(struct preparation *p, const char *file, struct inspection *found)
 {
     struct member member;
-    int fd = openat(p->batch->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = openat(p->batch->claim.fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return -errno;
     int rc = walk_init(p->tools->walk, fd, 0);
@@ -161,7 +160,7 @@ static int inspect_all(struct preparation *p, const char *file, struct inspectio
     struct scan_item item;
     const uint8_t *bytes;
     struct err err = {0};
-    int rc = segment_reader_open(&reader, p->batch->fd, file, &err);
+    int rc = segment_reader_open(&reader, p->batch->claim.fd, file, &err);
     found->bytes = rc == 0 ? reader.size : 0;
     while (rc == 0 && (rc = segment_reader_next(&reader, &item, &bytes)) > 0) {
         rc = 0;
@@ -191,7 +190,7 @@ static void inspect(struct preparation *p, const char *file, struct inspection *
         found->finding = FOUND_UNREADABLE;
         p->unreadable_rc = rc;
         snprintf(p->unreadable, sizeof p->unreadable, "%s", file);
-        log_error("segment-unreadable", log_s("batch", p->batch->place.group), log_s("file", file),
+        log_error("segment-unreadable", log_s("batch", p->batch->claim.place.group), log_s("file", file),
                   log_s("cause", strerror(-rc)), log_s("advice", "it is left where it is and tried again"));
         return;
     }
@@ -210,7 +209,7 @@ static int set_aside(struct preparation *p, const char *file, const struct inspe
         return -ENOMEM;
     log_error("segment-quarantined", log_s("db", p->db), log_s("file", file), log_s("reason", reason),
               log_s("cause", found->cause), log_u("rows", found->sums.rows));
-    int rc = spool_quarantine(p->batch->spool, &p->batch->place, file, why);
+    int rc = spool_quarantine(p->batch->claim.spool, &p->batch->claim.place, file, why);
     json_decref(why);
     p->counts->quarantined++;
     p->counts->quarantined_rows += found->sums.rows;
@@ -231,7 +230,7 @@ static int remove_empty(struct preparation *p, const char *file)
 {
     log_info("segment-empty", log_s("db", p->db), log_s("file", file));
     p->counts->removed++;
-    return unlinkat(p->batch->fd, file, 0) == 0 ? 0 : -errno;
+    return unlinkat(p->batch->claim.fd, file, 0) == 0 ? 0 : -errno;
 }
 
 static int mend(struct preparation *p, const char *file, const struct inspection *found)
@@ -246,7 +245,8 @@ static int mend(struct preparation *p, const char *file, const struct inspection
     uint64_t rows;
     int rc = origin_init(&origin, p->db, p->expected.table, p->schema, p->expected.format, p->instance, NULL);
     if (rc == 0) {
-        rc = mend_segment(p->batch->spool, &p->batch->place, p->batch->fd, file, &origin, why, &rows);
+        rc = mend_segment(p->batch->claim.spool, &p->batch->claim.place, p->batch->claim.fd, file, &origin,
+                          why, &rows);
         origin_fini(&origin);
     }
     json_decref(why);
@@ -262,9 +262,11 @@ static int mend(struct preparation *p, const char *file, const struct inspection
 }
 
 /* First pass: everything but the damaged, while the heads tell the columns. */
-static int first_pass(void *arg, struct batch_dir *batch, const char *file)
+static int first_pass(void *arg, struct claim *claim, const char *file)
 {
     struct preparation *p = arg;
+    struct batch_dir *batch = p->batch;
+    (void)claim;
     struct inspection found;
     if (segment_name_parse(file, &p->expected) != NAME_OK) {
         found = (struct inspection){.cause = "this is not the name of a segment"};
@@ -292,9 +294,11 @@ static int first_pass(void *arg, struct batch_dir *batch, const char *file)
 }
 
 /* Second pass: the damaged, now that the columns are known if any file knows them. */
-static int second_pass(void *arg, struct batch_dir *batch, const char *file)
+static int second_pass(void *arg, struct claim *claim, const char *file)
 {
     struct preparation *p = arg;
+    struct batch_dir *batch = p->batch;
+    (void)claim;
     struct inspection found;
     for (size_t i = 0; i < batch->plan.count; i++)
         if (strcmp(batch->plan.files[i].name, file) == 0)
@@ -320,10 +324,10 @@ static int make_plan(struct preparation *p)
     struct plan *plan = &batch->plan;
     plan_fini(plan);
     snprintf(plan->db, sizeof plan->db, "%s", p->db);
-    plan->id = strtoull(batch->place.group, NULL, 16);
-    int rc = batch_each(batch, first_pass, p);
+    plan->id = strtoull(batch->claim.place.group, NULL, 16);
+    int rc = claim_each(&batch->claim, first_pass, p);
     if (rc == 0 && p->damaged > 0 && !*p->unreadable)
-        rc = batch_each(batch, second_pass, p);
+        rc = claim_each(&batch->claim, second_pass, p);
     if (rc == 0)
         rc = plan_set_schema(plan, p->schema ? p->schema : "");
     if (rc == 0 && plan->count > 0)
@@ -343,10 +347,7 @@ static int prepare_claimed(struct preparation *p, enum spool_queue queue, enum p
         return batch_release(p->batch, queue, p->unreadable);
     }
     *result = p->batch->plan.count > 0 ? PREPARE_READY : PREPARE_EMPTY;
-    crash_point("batch:before-plan");
-    rc = *result == PREPARE_READY ? batch_freeze(p->batch) : 0;
-    crash_point("batch:after-plan");
-    return rc;
+    return *result == PREPARE_READY ? batch_freeze(p->batch) : 0;
 }
 
 /* --- a batch that was frozen by an earlier process
@@ -370,8 +371,7 @@ static int leave_out(struct preparation *p, uint32_t index, struct inspection *f
         return set_aside(p, batch->plan.files[index].name, found, "damaged");
     }
     p->counts->quarantined++;
-    return rescue_file(&rescue, index, found->finding != FOUND_UNREADABLE, found->finding == FOUND_WHOLE,
-                       &rows);
+    return rescue_file(&rescue, index, &rows);
 }
 
 static int check_frozen(struct preparation *p, bool *is_damaged)
@@ -394,7 +394,7 @@ static int check_frozen(struct preparation *p, bool *is_damaged)
             continue;
         if (found.finding == FOUND_UNREADABLE && !is_gone)
             return p->unreadable_rc;
-        if (found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
+        if (!is_half_done && found.finding == FOUND_WHOLE && found.bytes == batch->plan.files[i].bytes)
             continue;
         *is_damaged = true;
         if (has_begun(&batch->progress))
@@ -426,17 +426,18 @@ int prepare_batch(struct batch_dir *batch, struct tools *tools, const struct pre
                             .queue = options->queue,
                             .is_thorough = options->is_thorough};
     int rc = tools_init(tools);
-    if (rc == 0 && name_decode(batch->place.db, strlen(batch->place.db), p.db, sizeof p.db) != NAME_OK)
+    if (rc == 0 &&
+        name_decode(batch->claim.place.db, strlen(batch->claim.place.db), p.db, sizeof p.db) != NAME_OK)
         rc = -EINVAL;
     if (rc == 0)
         rc = batch->is_frozen ? prepare_frozen(&p, options->queue, result)
                               : prepare_claimed(&p, options->queue, result);
     if (rc == -ENOTCONN || rc == -EDQUOT)
-        err_set(err, rc, "batch %s: a damaged segment cannot be salvaged: %s", batch->place.group,
+        err_set(err, rc, "batch %s: a damaged segment cannot be salvaged: %s", batch->claim.place.group,
                 rc == -EDQUOT ? "diskguard has no room for the copy"
                               : "diskguard does not answer: start it, or give --no-guard");
     else if (rc)
-        err_errno(err, rc, "batch %s: its segments cannot be checked%s%s", batch->place.group,
+        err_errno(err, rc, "batch %s: its segments cannot be checked%s%s", batch->claim.place.group,
                   *p.unreadable ? " at " : "", p.unreadable);
     free(p.schema);
     free(p.members);

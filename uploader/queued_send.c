@@ -29,7 +29,7 @@ struct queued {
 static void log_try(const struct queued *q, const char *event, const struct resource *at,
                     const struct outcome *outcome)
 {
-    log_warn(event, log_s("db", q->s->target->db), log_s("batch", q->s->batch->place.group),
+    log_warn(event, log_s("db", q->s->target->db), log_s("batch", q->s->batch->claim.place.group),
              log_s("at", at->at.place), log_s("code", outcome->code), log_s("cause", outcome->text),
              log_s("request", outcome->request_id), log_s("activity", outcome->activity_id));
 }
@@ -57,7 +57,7 @@ static void leave_name(const struct queued *q, const struct outcome *outcome)
         progress->sends++;
         int rc = batch_record(q->s->batch, true);
         if (rc)
-            log_warn("progress-not-written", log_s("batch", q->s->batch->place.group),
+            log_warn("progress-not-written", log_s("batch", q->s->batch->claim.place.group),
                      log_s("cause", strerror(-rc)));
     }
 }
@@ -114,7 +114,7 @@ static bool upload(const struct queued *q, struct sent *sent, struct outcome *ou
         if (outcome->verdict == VERDICT_SUCCESS) {
             int rc = record_uploaded(q, containers[i], sent);
             if (rc == -ENOSPC || rc == -EDQUOT) /* the disk is full, and this is how it gets emptier: go on */
-                log_warn("progress-not-written", log_s("batch", s->batch->place.group),
+                log_warn("progress-not-written", log_s("batch", s->batch->claim.place.group),
                          log_s("cause", strerror(-rc)));
             else if (rc)
                 forget_uploaded(q, rc, outcome);
@@ -215,7 +215,7 @@ static void record_posted(const struct sending *s, struct outcome *outcome)
     progress->step_ms = wall_now_ms();
     int rc = batch_record(s->batch, true);
     if (rc) /* after a crash it is posted again, with the same BlobPath; until then we know */
-        log_warn("progress-not-written", log_s("batch", s->batch->place.group),
+        log_warn("progress-not-written", log_s("batch", s->batch->claim.place.group),
                  log_s("cause", strerror(-rc)));
     crash_point("queued:after-posted");
     outcome->verdict = VERDICT_PENDING;

@@ -16,24 +16,26 @@ static int dissolve(struct uploader *u, struct batch_dir *batch)
     if (rc == 0)
         rc = batch_release(batch, u->context.queue, NULL);
     if (rc)
-        log_warn("batch-not-dissolved", log_s("db", batch->place.db), log_s("batch", batch->place.group),
-                 log_s("cause", strerror(-rc)));
+        log_warn("batch-not-dissolved", log_s("db", batch->claim.place.db),
+                 log_s("batch", batch->claim.place.group), log_s("cause", strerror(-rc)));
     else
-        log_info("batch-dissolved", log_s("db", batch->place.db), log_s("batch", batch->place.group));
+        log_info("batch-dissolved", log_s("db", batch->claim.place.db),
+                 log_s("batch", batch->claim.place.group));
     return rc;
 }
 
 /* Frozen, or one that could not be dissolved: it waits like any other. */
 static int enlist(struct uploader *u, const struct batch_dir *found)
 {
-    struct database *d = uploader_find(u, found->place.db);
+    struct database *d = uploader_find(u, found->claim.place.db);
     if (!d) {
         u->foreign_batches++;
-        log_warn("database-unknown", log_s("db", found->place.db), log_s("batch", found->place.group),
+        log_warn("database-unknown", log_s("db", found->claim.place.db),
+                 log_s("batch", found->claim.place.group),
                  log_s("advice", "nothing is lost; give --database for it"));
         return 0;
     }
-    struct batch *batch = batches_new(d, &found->place);
+    struct batch *batch = batches_new(d, &found->claim.place);
     struct segment_name name = {0};
     if (!batch)
         return -ENOMEM;
@@ -53,7 +55,7 @@ static int enlist(struct uploader *u, const struct batch_dir *found)
         batches_post(d, batch);
     else
         batches_insert(d, batch);
-    log_info("batch-found", log_s("db", d->target.db), log_s("batch", found->place.group),
+    log_info("batch-found", log_s("db", d->target.db), log_s("batch", found->claim.place.group),
              log_u("parts", found->progress.parts), log_u("rows", found->plan.rows));
     return 0;
 }

@@ -24,7 +24,7 @@ int batch_refuse(struct batch_dir *batch, const struct cursor *end, const json_t
     progress->end = *end;
     progress->is_whole = at->file == 0 && at->offset == 0 && at->raw == 0 && progress->parts == 0 &&
                          end->file >= batch->plan.count;
-    progress->quarantine_id = spool_next_id(batch->spool);
+    progress->quarantine_id = spool_next_id(batch->claim.spool);
     int rc = batch_record(batch, true);
     crash_point("refuse:after-mark");
     if (rc) { /* not decided, then */
@@ -40,9 +40,9 @@ int batch_refuse(struct batch_dir *batch, const struct cursor *end, const json_t
 /* What was moved before a crash is not here any more. */
 static int move_file(struct batch_dir *batch, const char *file, json_t *why)
 {
-    if (faccessat(batch->fd, file, F_OK, 0) != 0)
+    if (faccessat(batch->claim.fd, file, F_OK, 0) != 0)
         return errno == ENOENT ? 0 : -errno;
-    return spool_quarantine(batch->spool, &batch->place, file, why);
+    return spool_quarantine(batch->claim.spool, &batch->claim.place, file, why);
 }
 
 static int move_all(struct batch_dir *batch, json_t *why)
@@ -57,8 +57,8 @@ static int move_all(struct batch_dir *batch, json_t *why)
 
 static bool is_in_quarantine(const struct batch_dir *batch, const char *file)
 {
-    struct spool_place place = spool_place(QUEUE_QUARANTINE, batch->place.db);
-    int dir = spool_place_open(batch->spool, &place, false);
+    struct spool_place place = spool_place(QUEUE_QUARANTINE, batch->claim.place.db);
+    int dir = spool_place_open(batch->claim.spool, &place, false);
     bool found = dir >= 0 && faccessat(dir, file, F_OK, 0) == 0;
     if (dir >= 0)
         close(dir);
@@ -81,9 +81,9 @@ static int move_extract(struct batch_dir *batch, struct tools *tools, const char
     int rc = batch_extract(batch, tools, &name, instance, &progress->at, &progress->end, rows);
     crash_point("refuse:after-extract");
     if (rc || was_moved)
-        return rc ? rc : unlinkat(batch->fd, file, 0) == 0 ? 0 : -errno;
+        return rc ? rc : unlinkat(batch->claim.fd, file, 0) == 0 ? 0 : -errno;
     json_object_set_new(why, "rows", json_integer((json_int_t)*rows));
-    rc = spool_quarantine(batch->spool, &batch->place, file, why);
+    rc = spool_quarantine(batch->claim.spool, &batch->claim.place, file, why);
     crash_point("refuse:after-move");
     return rc;
 }

@@ -14,13 +14,17 @@ static bool is_begun(const struct batch_dir *batch, uint32_t index)
     return batch->progress.left_file == index + 1;
 }
 
+static bool exists(const struct batch_dir *batch, const char *file)
+{
+    return faccessat(batch->claim.fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool rescue_is_unfinished(const struct batch_dir *batch, uint32_t index)
 {
     const char *file = batch->plan.files[index].name;
     char copy[SPOOL_NAME_BYTES];
     salvage_name(file, copy);
-    return is_begun(batch, index) &&
-           (faccessat(batch->fd, file, F_OK, 0) == 0 || faccessat(batch->fd, copy, F_OK, 0) == 0);
+    return is_begun(batch, index) && (exists(batch, file) || exists(batch, copy));
 }
 
 /* All before it was sent, or is in a blob that is on its way. */
@@ -63,13 +67,13 @@ static int quarantine(struct rescue *rescue, const char *file, uint64_t rows)
     struct batch_dir *batch = rescue->batch;
     json_t *why =
         json_pack("{s:s, s:s, s:s, s:s, s:I}", "reason", "damaged", "by", "uploader", "batch",
-                  batch->place.group, "cause",
+                  batch->claim.place.group, "cause",
                   "it was damaged after its batch was frozen and partly sent; what is good of it and was not "
                   "sent goes on",
                   "rows_salvaged", (json_int_t)rows);
     if (why)
         json_object_set_new(why, "salvaged", json_true());
-    int rc = why ? spool_quarantine(batch->spool, &batch->place, file, why) : -ENOMEM;
+    int rc = why ? spool_quarantine(batch->claim.spool, &batch->claim.place, file, why) : -ENOMEM;
     json_decref(why);
     crash_point("rescue:after-quarantine");
     return rc;
@@ -79,11 +83,11 @@ static int quarantine(struct rescue *rescue, const char *file, uint64_t rows)
 static int give_back(struct rescue *rescue, const char *file, const char *copy)
 {
     struct batch_dir *batch = rescue->batch;
-    struct spool_place to = spool_place(rescue->queue, batch->place.db);
-    if (renameat(batch->fd, copy, batch->fd, file) != 0 && errno != ENOENT)
+    struct spool_place to = spool_place(rescue->queue, batch->claim.place.db);
+    if (renameat(batch->claim.fd, copy, batch->claim.fd, file) != 0 && errno != ENOENT)
         return -errno;
     crash_point("rescue:after-rename");
-    int rc = spool_move(batch->spool, &batch->place, file, &to, false);
+    int rc = spool_move(batch->claim.spool, &batch->claim.place, file, &to, false);
     crash_point("rescue:after-move");
     return rc == -ENOENT ? 0 : rc;
 }
@@ -104,24 +108,22 @@ static int set_aside(struct rescue *rescue, uint32_t index, uint64_t *rows)
     const char *file = batch->plan.files[index].name;
     const struct cursor *behind = cursor_of(&batch->progress);
     struct cursor at = behind->file == index ? *behind : (struct cursor){.file = index};
-    char copy[SPOOL_NAME_BYTES];
-    salvage_name(file, copy);
     int rc = batch_extract_valid(batch, rescue->tools, rescue->instance, &at, rows);
     crash_point("rescue:after-extract");
     if (rc == 0)
         rc = count(batch, index);
-    if (rc == 0 && *rows == 0 && unlinkat(batch->fd, copy, 0) != 0)
-        rc = -errno;
     return rc ? rc : quarantine(rescue, file, *rows);
 }
 
-/* Is the file there the copy already? Of the original less was valid, or it would not have been damaged. */
-static bool is_copy(const struct batch_dir *batch, uint32_t index, bool is_whole)
+/* The copy is complete when it has its name, and has it until it gets the original's: so a file that is there
+ * without one beside it, after its rows were counted, is the copy. */
+static bool is_original(const struct batch_dir *batch, uint32_t index, const char *copy)
 {
-    return is_begun(batch, index) && is_whole;
+    const char *file = batch->plan.files[index].name;
+    return exists(batch, file) && (!is_begun(batch, index) || exists(batch, copy));
 }
 
-int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_whole, uint64_t *rows)
+int rescue_file(struct rescue *rescue, uint32_t index, uint64_t *rows)
 {
     struct batch_dir *batch = rescue->batch;
     const char *file = batch->plan.files[index].name;
@@ -129,7 +131,7 @@ int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_wh
     int rc = 0;
     *rows = 0;
     salvage_name(file, copy);
-    if (is_there && !is_copy(batch, index, is_whole))
+    if (is_original(batch, index, copy))
         rc = set_aside(rescue, index, rows);
     if (rc == 0)
         rc = give_back(rescue, file, copy);
@@ -137,7 +139,7 @@ int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_wh
         rc = advance(batch, index);
     if (rc == 0)
         log_error("segment-damaged", log_s("db", batch->plan.db), log_s("file", file),
-                  log_s("batch", batch->place.group), log_u("rows_salvaged", *rows),
+                  log_s("batch", batch->claim.place.group), log_u("rows_salvaged", *rows),
                   log_s("advice", "part of its batch was sent; what is good of the rest is sent by another"));
     return rc;
 }

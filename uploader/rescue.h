@@ -14,11 +14,9 @@ struct rescue {
     enum spool_queue queue; /* where segments go back to */
 };
 
-/* Do it for file `index` of the plan, which is not behind what was sent; or finish what was begun.
- * `is_there`: a file of that name is in the batch, `is_whole`: without damage. `*rows`: how many rows go
- * back. */
-NODISCARD int rescue_file(struct rescue *rescue, uint32_t index, bool is_there, bool is_whole,
-                          uint64_t *rows);
+/* Do it for file `index` of the plan, which is damaged and not behind what was sent; or finish what was
+ * begun. `*rows`: how many rows go back. */
+NODISCARD int rescue_file(struct rescue *rescue, uint32_t index, uint64_t *rows);
 
 /* Was it begun with that file by a process that died, or met trouble? */
 bool rescue_is_unfinished(const struct batch_dir *batch, uint32_t index);

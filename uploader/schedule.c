@@ -101,14 +101,12 @@ static int claim_segments(struct uploader *u, struct batch *batch, const struct 
                           size_t count)
 {
     struct database *d = batch->database;
-    struct spool_place from = spool_place(u->context.queue, d->target.folder);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         char file[NAME_FILE_MAX_BYTES + 1];
         const struct waiting_segment *segment = &d->queue.segments[group->first + i];
         waiting_name(&d->queue, group, i, file);
-        rc = spool_move(&u->daemon->spool, &from, file, &batch->place, false);
-        crash_point("batch:after-claim");
+        rc = claim_take(&u->daemon->spool, &batch->place, u->context.queue, file);
         if (rc == -ENOENT) { /* peerd took it back, or a person */
             rc = 0;
             continue;

@@ -21,8 +21,8 @@ static json_t *make_why(const struct batch_dir *batch, const struct outcome *out
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "reason", "refused", "by",
                      "uploader", "db", batch->plan.db, "table", batch->plan.table, "batch",
-                     batch->place.group, "status", (json_int_t)outcome->status, "code", outcome->code, "type",
-                     outcome->type, "message", outcome->text, "request_id", outcome->request_id,
+                     batch->claim.place.group, "status", (json_int_t)outcome->status, "code", outcome->code,
+                     "type", outcome->type, "message", outcome->text, "request_id", outcome->request_id,
                      "activity_id", outcome->activity_id);
 }
 
@@ -32,7 +32,7 @@ static int refuse(struct upload_job *job, struct batch_dir *batch, const struct 
     json_t *why = make_why(batch, &job->outcome);
     if (!why) /* words that are not UTF-8 */
         why = json_pack("{s:s, s:s, s:s, s:I}", "reason", "refused", "by", "uploader", "batch",
-                        batch->place.group, "status", (json_int_t)job->outcome.status);
+                        batch->claim.place.group, "status", (json_int_t)job->outcome.status);
     int rc = why ? batch_refuse(batch, end, why) : -ENOMEM;
     json_decref(why);
     return rc;
@@ -46,7 +46,7 @@ static int finish_refusal(struct upload_job *job, struct batch_dir *batch, struc
         return rc;
     job->refused_rows += rows;
     log_error("batch-refused", log_s("db", batch->plan.db), log_s("table", batch->plan.table),
-              log_s("batch", batch->place.group), log_u("rows", rows), log_s("code", job->refusal.code),
+              log_s("batch", batch->claim.place.group), log_u("rows", rows), log_s("code", job->refusal.code),
               log_s("cause", job->refusal.text), log_s("activity", job->refusal.activity_id));
     return 0;
 }
@@ -69,7 +69,8 @@ static void note_sent(struct upload_job *job, struct batch_dir *batch, const str
         return;
     int rc = batch_record(batch, was_queued);
     if (rc) /* no room: it is sent all the same; only a crash now would send it again (see remember()) */
-        log_warn("progress-not-written", log_s("batch", batch->place.group), log_s("cause", strerror(-rc)));
+        log_warn("progress-not-written", log_s("batch", batch->claim.place.group),
+                 log_s("cause", strerror(-rc)));
     crash_point("batch:after-progress");
 }
 
@@ -137,14 +138,13 @@ int upload_finish(struct upload_context *context, struct batch_dir *batch)
                                  .quarantined = refused > 0};
     crash_point("batch:before-done");
     int rc = batch_set_done(batch);
-    crash_point("batch:after-done");
     if (rc)
         return rc;
-    totals_add(context->totals, plan->db, batch->place.group, &delta);
+    totals_add(context->totals, plan->db, batch->claim.place.group, &delta);
     crash_point("batch:after-count");
     rc = batch_remove(batch);
     if (rc == 0)
-        tally_forget(context->totals, batch->place.group);
+        tally_forget(context->totals, batch->claim.place.group);
     return rc;
 }
 
@@ -176,7 +176,7 @@ static void count_put_aside(struct upload_job *job, const struct prepare_counts 
 /* On a full disk a folder without a plan holds what others need to get on: its segments wait in the queue. */
 static bool dissolve(struct upload_job *job, struct batch_dir *batch)
 {
-    struct ballast *ballast = batch->spool->ballast;
+    struct ballast *ballast = batch->claim.spool->ballast;
     if (!ballast || !ballast_is_spent(ballast) || batch_release(batch, job->context->queue, NULL) != 0)
         return false;
     log_warn("batch-dissolved", log_s("batch", job->place.group), log_s("cause", "the disk is full"));
@@ -227,7 +227,7 @@ static enum upload_end run(struct upload_job *job, struct batch_dir *batch, stru
     if (end != UPLOAD_WAIT || !job->outcome.is_damaged)
         return end;
     log_warn("damage-found", log_s("db", batch->plan.db), log_s("table", batch->plan.table),
-             log_s("batch", batch->place.group),
+             log_s("batch", batch->claim.place.group),
              log_s("advice", "nothing of it was taken; its segments are checked and mended"));
     job->outcome = (struct outcome){0};
     return run_once(job, batch, worker, true);
@@ -241,7 +241,7 @@ static void recall(struct upload_job *job, struct batch_dir *batch)
         batch->progress = *job->known;
         int rc = batch_record(batch, true);
         if (rc)
-            log_warn("progress-not-written", log_s("batch", batch->place.group),
+            log_warn("progress-not-written", log_s("batch", batch->claim.place.group),
                      log_s("cause", strerror(-rc)));
     }
     free(job->known);

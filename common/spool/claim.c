@@ -99,13 +99,15 @@ static int is_segment(const struct dirent *entry)
     return entry->d_name[0] != '.' && has_suffix(entry->d_name, ".gz");
 }
 
+static int is_temporary(const struct dirent *entry)
+{
+    return entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
 /* What the owner wrote, and what a writing that was interrupted left. */
 static int is_ours(const struct dirent *entry)
 {
-    const char *name = entry->d_name;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return 0;
-    return name[0] == '.' || has_suffix(name, ".json");
+    return is_temporary(entry) || (entry->d_name[0] != '.' && has_suffix(entry->d_name, ".json"));
 }
 
 static int each_entry(struct claim *claim, int (*filter)(const struct dirent *), claim_visit *visit,
@@ -128,6 +130,11 @@ static int each_entry(struct claim *claim, int (*filter)(const struct dirent *),
 int claim_each(struct claim *claim, claim_visit *visit, void *arg)
 {
     return each_entry(claim, is_segment, visit, arg);
+}
+
+int claim_each_temporary(struct claim *claim, claim_visit *visit, void *arg)
+{
+    return each_entry(claim, is_temporary, visit, arg);
 }
 
 /* --- its end
@@ -195,15 +202,20 @@ static int set_aside(struct claim *claim, const char *file, enum spool_queue que
     return rc;
 }
 
+int claim_give_back(struct claim *claim, const char *file, enum spool_queue queue)
+{
+    struct spool_place to = spool_place(queue, claim->place.db);
+    int rc = spool_move(claim->spool, &claim->place, file, &to, false);
+    if (rc == -EEXIST)
+        rc = set_aside(claim, file, queue);
+    crash_point("claim:after-move");
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int release_segment(void *arg, struct claim *claim, const char *file)
 {
     const enum spool_queue *queue = arg;
-    struct spool_place to = spool_place(*queue, claim->place.db);
-    int rc = spool_move(claim->spool, &claim->place, file, &to, false);
-    if (rc == -EEXIST)
-        rc = set_aside(claim, file, *queue);
-    crash_point("claim:after-move");
-    return rc == -ENOENT ? 0 : rc;
+    return claim_give_back(claim, file, *queue);
 }
 
 int claim_thaw(struct claim *claim)

@@ -9,7 +9,7 @@
  *
  * What the texts say is the owner's business; it may keep further `*.json` files beside them. Files whose
  * names begin with a dot are temporary. INTERNALS.md has the crash tables; the crash points here are named
- * claim:*. Used by peerd for transfer/. One thread has a claim at a time. */
+ * claim:*. Used by peerd for transfer/, by uploader for batch/. One thread has a claim at a time. */
 #ifndef SPILLWAY_SPOOL_CLAIM_H
 #define SPILLWAY_SPOOL_CLAIM_H
 
@@ -54,6 +54,13 @@ NODISCARD int claim_remove(struct claim *claim);
 
 /* Frozen -> claimed: what was settled is not any more. Nothing of it may have left. */
 NODISCARD int claim_thaw(struct claim *claim);
+
+/* Called for each temporary file (its name begins with a dot). */
+NODISCARD int claim_each_temporary(struct claim *claim, claim_visit *visit, void *arg);
+
+/* One segment of a claimed one goes back to `queue`, or, where its name is taken there, to quarantine
+ * (logged). */
+NODISCARD int claim_give_back(struct claim *claim, const char *file, enum spool_queue queue);
 
 /* Dissolve it: plan.json goes first, so that a crash leaves a claimed one; then the segments go back to
  * `queue`, then as claim_remove(). A segment whose name is taken there goes to quarantine (logged). */

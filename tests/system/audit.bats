@@ -66,8 +66,8 @@ upload() { uploader --spool "$SPOOL" --database "D=dir:$T/out" --no-guard --once
         audit
         is .came "$total"
     done
-    for point in batch:after-claim batch:after-plan dir:after-rename batch:after-part batch:before-done batch:after-done batch:after-count \
-        batch:after-unlink batch:before-rmdir; do
+    for point in claim:after-take claim:after-plan dir:after-rename batch:after-part batch:before-done claim:after-done batch:after-count \
+        claim:after-unlink claim:before-rmdir; do
         write A 10
         total=$((total + 10))
         route

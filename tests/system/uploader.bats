@@ -163,9 +163,9 @@ crash_at() {
 
 @test "dir: killed at every step, and the rows are there exactly once" {
     local all=0
-    for point in batch:after-claim batch:after-claim#2 batch:before-plan batch:after-plan dir:before-rename dir:after-rename \
-        batch:after-part batch:before-done batch:after-done batch:after-count batch:after-unlink batch:after-unlink#2 \
-        batch:after-plan-unlink batch:before-rmdir; do
+    for point in claim:after-take claim:after-take#2 claim:before-plan claim:after-plan dir:before-rename dir:after-rename \
+        batch:after-part batch:before-done claim:after-done batch:after-count claim:after-unlink claim:after-unlink#2 \
+        claim:after-plan-unlink claim:before-rmdir; do
         for _ in 1 2 3; do
             numbers $((all + 1)) $((all + 100)) | write A --schema "$SCHEMA"
             all=$((all + 100))
@@ -309,8 +309,8 @@ crash_at() {
 @test "adx: killed at any step, no row is lost" {
     sim_start --database D
     local all=0
-    for point in batch:after-claim batch:before-plan batch:after-plan adx:after-schema batch:before-done batch:after-done \
-        batch:after-unlink batch:after-plan-unlink; do
+    for point in claim:after-take claim:before-plan claim:after-plan adx:after-schema batch:before-done claim:after-done \
+        claim:after-unlink claim:after-plan-unlink; do
         numbers $((all + 1)) $((all + 100)) | write A --schema "$SCHEMA"
         all=$((all + 100))
         crash_at "$point" --database D="$SIM"

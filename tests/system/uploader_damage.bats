@@ -41,7 +41,7 @@ queued() { up --database D="$SINK" --data-management D="$SINK" --ingest queued "
 
 # Claimed and planned, then killed: what is in batch/ is about to be sent.
 plan_only() {
-    run env SPILLWAY_CRASH_AT=batch:after-plan uploader --spool "$SPOOL" --queue sealed --no-guard --once "$@"
+    run env SPILLWAY_CRASH_AT=claim:after-plan uploader --spool "$SPOOL" --queue sealed --no-guard --once "$@"
     [ "$status" = 137 ]
 }
 
@@ -93,7 +93,7 @@ check_good() {
 }
 
 @test "queued: the last block is the damaged one; killed while the batch is thawed and mended" {
-    for point in batch:after-thaw mend:after-copy mend:after-quarantine batch:before-plan#2; do
+    for point in claim:after-unfreeze mend:after-copy mend:after-quarantine claim:before-plan#2; do
         rm -rf "$SPOOL"
         mkdir "$SPOOL"
         sink_reset

@@ -268,9 +268,9 @@ auto() { up --ingest auto "$@"; }
 @test "queued: killed at every step, and the rows are there exactly once" {
     sink_start
     local all=0
-    for point in batch:after-claim batch:before-plan batch:after-plan adx:after-schema queued:after-put queued:after-uploaded \
-        queued:after-post batch:after-part batch:before-done batch:after-done batch:after-count batch:after-unlink \
-        batch:after-plan-unlink batch:before-rmdir; do
+    for point in claim:after-take claim:before-plan claim:after-plan adx:after-schema queued:after-put queued:after-uploaded \
+        queued:after-post batch:after-part batch:before-done claim:after-done batch:after-count claim:after-unlink \
+        claim:after-plan-unlink claim:before-rmdir; do
         numbers $((all + 1)) $((all + 100)) | write A
         all=$((all + 100))
         crash_at "$point"
@@ -492,7 +492,7 @@ write_nothing() { (trap '' XFSZ && ulimit -f 0 && exec "$@"); }
 @test "inline: what was sent and cannot be recorded is not sent again by the same process" {
     sink_start
     seq 1 300000 | sed 's/$/,a row of some length that makes a command long/' | write A
-    run -137 env SPILLWAY_CRASH_AT=batch:after-plan uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest streaming --database D="$SINK"
+    run -137 env SPILLWAY_CRASH_AT=claim:after-plan uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest streaming --database D="$SINK"
     sink_fault '{"match":"/ingest/D/A","status":200,"count":1,"how":"after","body":"{\"Tables\":[]}"}'
     sink_fault '{"match":"/ingest/D/A","status":503,"count":1}'
     run -0 write_nothing timeout 60 uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --ingest streaming --database D="$SINK"

@@ -108,7 +108,7 @@ def make_frozen(rig, spool):
     """The same, with a batch that an uploader which died has frozen, and one that it had only claimed."""
     fed = make_upload(rig, spool)
     out = os.path.join(os.path.dirname(spool), "never")
-    run("uploader", *uploader_args(spool, f"dir:{out}"), fault={"SPILLWAY_CRASH_AT": "batch:after-plan"})
+    run("uploader", *uploader_args(spool, f"dir:{out}"), fault={"SPILLWAY_CRASH_AT": "claim:after-plan"})
     shutil.rmtree(out, ignore_errors=True)
     claimed = os.path.join(spool, "batch/D/2fffffffffffffff")
     os.mkdir(claimed)
