@@ -80,7 +80,8 @@ static int set_up(struct receiving *receiving, struct peerd *peerd, struct err *
                     &receiving->lander_hooks, err);
     if (rc)
         return rc;
-    receiving->hooks = (struct http_hooks){transfer_begin, transfer_handle, transfer_end, transfer_begun, receiving};
+    receiving->hooks =
+        (struct http_hooks){transfer_begin, transfer_handle, transfer_end, transfer_begun, receiving};
     return http_server_open(&receiving->server, &receiving->hooks, err);
 }
 
