@@ -43,7 +43,7 @@ struct ballast;
 /* The content of state/ids. */
 struct spool_ids {
     _Atomic uint64_t last;  /* that was given */
-    _Atomic uint64_t dated; /* how many spool_next_id_at() gave */
+    _Atomic uint64_t dated; /* count of the last that spool_next_id_at() gave, in step with the clock */
 };
 
 struct spool {
