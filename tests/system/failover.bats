@@ -75,7 +75,7 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
     # Whoever asks: the answer names the database, before the body.
     port=PORT_$AT
     mkdir "$T/made"
-    head -c 600000 /dev/urandom | base64 -w 100 | walwriter --spool "$T/made" --db B --table T9 --no-guard 2>/dev/null # more than is left
+    head -c 3000000 /dev/urandom | base64 -w 100 | walwriter --spool "$T/made" --db B --table T9 --no-guard 2>/dev/null # more than it may have
     offer() {
         curl -s -o "$T/answer" -D "$T/headers" -w '%{size_upload} %{http_code}' -H 'Expect: 100-continue' \
             --data-binary "@$(find "$T/made/sealed" -name '*.gz')" "http://127.0.0.1:${!port}/transfer?db=B&table=T9&schema=-&format=csv&id=offer"

@@ -113,7 +113,7 @@ is_at_most() { # NAME METRIC COUNT: it is told, and no more
         # On and off: each end of it takes a hold time of a database or of a peer.
         wait_until 10 is_at_most "$n" 'spillway_failover_transitions_total{db="B",to="off"}' $((took + 1))
         wait_until 10 is_at_most "$n" 'spillway_database_health_transitions_total{db="B"}' 60
-        [ "$(grep -c 'database-up.*db=B' "$T/uploader-$n.log")" -le $((took / 2 + 2)) ]
+        [ "$(grep 'database-up.*db=B' "$T/uploader-$n.log" | grep -vc 'was=suspect')" -le $((took / 2 + 2)) ] # back, after it was away
     done
     [ "$(grep -c 'info peer-back' "$T/peerd-n0.log")" -le $((took / 2 + 2)) ]
     wait_until 120 has_all B
