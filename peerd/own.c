@@ -151,9 +151,12 @@ static json_t *ask(struct ctl_client *client)
 
 static void look(struct own *own)
 {
+    struct mono asked = mono_now();
     json_t *uploader = ask(own->uploader), *guard = ask(own->guard);
     struct peer_state *before = own_get(own);
     struct peer_state *state = own_build(before, uploader, guard);
+    if (state)
+        state->disk_at = mono_plus(asked, -message_number(guard, "scan_age_ms", 0));
     json_decref(uploader);
     json_decref(guard);
     peer_state_unref(before);
@@ -178,6 +181,7 @@ static struct peer_state *copy_of(const struct peer_state *state)
         return NULL;
     copy->disk_used = state->disk_used;
     copy->disk_limit = state->disk_limit;
+    copy->disk_at = state->disk_at;
     memcpy(copy->pressure, state->pressure, sizeof copy->pressure);
     if (copy_databases(copy, state) == 0)
         return copy;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/control/health.h"
 #include "common/segment/name.h"
@@ -62,6 +63,7 @@ struct peer_state {
     char name[PEER_NAME_BYTES], version[PEER_VERSION_BYTES];
     int64_t incarnation; /* when that process began, in ms since 1970 by its clock: tells restarts apart */
     int64_t disk_used, disk_limit; /* bytes; 0: not known */
+    struct mono disk_at;           /* our own: when that was so */
     char pressure[PEER_WORD_BYTES];
     struct peer_database *databases; /* by name, in strcmp's order */
     size_t database_count;

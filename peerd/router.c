@@ -207,6 +207,29 @@ static struct waiting_group *find_oldest(struct routing_pass *pass, size_t *coun
     return oldest;
 }
 
+/* How much of the disk's limit may be given up before the pressure was measured again: high pressure ends so
+ * far below where it begins. All that waits could be gone before diskguard has seen that the first of it was
+ * enough. */
+enum { RELIEF_PERMILLE = 50 };
+
+/* So many of the group's oldest, of `count` at most, one at least after each measurement. */
+static size_t take_relief(struct routing_pass *pass, const struct waiting_group *group, size_t count)
+{
+    const struct peer_state *self = view_self(pass->view)->state;
+    uint64_t most = (uint64_t)self->disk_limit / 1000 * RELIEF_PERMILLE, *taken = &pass->db->relieved_bytes;
+    if (mono_between_ms(pass->db->relieved_at, self->disk_at) > 0)
+        *taken = 0;
+    size_t n = 0;
+    for (uint64_t bytes; n < count; *taken += bytes, n++) {
+        bytes = router_bytes_of(pass, group, n);
+        if (*taken > 0 && *taken + bytes > most)
+            break;
+    }
+    if (n > 0)
+        pass->db->relieved_at = mono_now();
+    return n;
+}
+
 /* The sacrificial instance takes nothing now: by policy, some may have to go. */
 static void relieve(struct routing_pass *pass)
 {
@@ -214,13 +237,16 @@ static void relieve(struct routing_pass *pass)
     const struct view_member *at = pass->failover.at;
     bool is_full = !mono_is_past(pass->db->held_until);
     if (!pass->failover.is_active || at->is_self || !pass->view->is_settled ||
-        (!is_full && !shipping_is_trouble(pass->shipping, at->name)) ||
-        shipping_is_dropping(pass->shipping, pass->db->folder))
+        (!is_full && !shipping_is_trouble(pass->shipping, at->name)))
         return;
+    if (shipping_is_dropping(pass->shipping, pass->db->folder)) {
+        pass->db->relieved_at = mono_now();
+        return;
+    }
     const struct drop_decision drop =
         pass->router->hooks.policy(pass->router->hooks.arg, pass->view, is_full);
     struct waiting_group *group = drop.action == DROP_OLDEST ? find_oldest(pass, &count) : NULL;
-    if (!group)
+    if (!group || (count = take_relief(pass, group, count)) == 0)
         return;
     if (shipping_drop(pass->shipping, pass->db->folder, &pass->db->queue, group, count, at, &drop) != 0)
         pass->router->must_scan = true;

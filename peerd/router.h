@@ -22,7 +22,9 @@ struct router_db {
     char folder[SPOOL_NAME_BYTES];
     char db[NAME_FILE_MAX_BYTES + 1]; /* decoded */
     struct waiting queue;
-    struct mono held_until; /* the sacrificial instance had no room: not asked before */
+    struct mono held_until;  /* the sacrificial instance had no room: not asked before */
+    struct mono relieved_at; /* some were given up then, for the pressure on our own disk, */
+    uint64_t relieved_bytes; /* and so much since that pressure was last measured */
 };
 
 /* What the router is told about databases in trouble. */

@@ -11,7 +11,7 @@ static int64_t seen_ms(const struct waiting_segment *segment)
     return (int64_t)(uint32_t)((uint32_t)(uint64_t)(mono_now().ns / 1000000) - segment->seen_ms);
 }
 
-static uint64_t bytes_of(struct routing_pass *pass, const struct waiting_group *group, size_t index)
+uint64_t router_bytes_of(struct routing_pass *pass, const struct waiting_group *group, size_t index)
 {
     struct waiting_segment *segment = &pass->db->queue.segments[group->first + index];
     struct stat st;
@@ -31,7 +31,7 @@ static void measure(struct routing_pass *pass, const struct waiting_group *group
     const struct route_settings *settings = &pass->router->settings;
     while (facts->files < group->count && facts->files < settings->files &&
            facts->bytes <= settings->max_bytes)
-        facts->bytes += bytes_of(pass, group, facts->files++);
+        facts->bytes += router_bytes_of(pass, group, facts->files++);
 }
 
 /* Where failover.h has it go: comes before age and size. What waits in sealed/ does not rest: that is done in

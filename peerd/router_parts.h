@@ -33,6 +33,9 @@ struct choice {
     int64_t wait_ms;                 /* ROUTE_WAIT: until this alone has changed it; 0: not known */
 };
 
+/* router_choose.c: the length of a segment's file, looked up once. 0: it is gone. */
+uint64_t router_bytes_of(struct routing_pass *pass, const struct waiting_group *group, size_t index);
+
 /* router_choose.c: from what is known now. Nothing is changed but that files' lengths are looked up. */
 struct choice router_choose(struct routing_pass *pass, const struct waiting_group *group);
 
