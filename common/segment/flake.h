@@ -36,8 +36,8 @@ void flake_decompose(uint64_t id, struct flake *parts);
 NODISCARD uint64_t flake_next(uint64_t last, uint64_t now_unix_ms, uint32_t host);
 
 /* An id of a time that has been, for rows that were taken elsewhere; never one that flake_next() gives.
- * `count`, which is greater for each, tells them apart: any 4096 in a row differ, and four million of one time.
- * Its time is up to a second before unix_ms. */
+ * `count`, that of such ids so far, tells them apart: any 4096 in a row differ, and four million of one time.
+ * Its time is up to a second before unix_ms, and just that for the first 4096. */
 uint64_t flake_at(uint64_t unix_ms, uint32_t host, uint64_t count);
 
 /* The time of an id, in milliseconds since 1970. */

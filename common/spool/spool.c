@@ -301,11 +301,7 @@ uint64_t spool_next_id(struct spool *spool)
 
 uint64_t spool_next_id_at(struct spool *spool, uint64_t unix_ms)
 {
-    uint64_t now_ms = (uint64_t)wall_now_ms(), last = atomic_load(&spool->ids->dated), count;
-    do /* state/ids is never synced: after a power cut the clock is ahead of what it says, and of what it said
-        */
-        count = last < now_ms ? now_ms : last + 1;
-    while (!atomic_compare_exchange_weak(&spool->ids->dated, &last, count));
+    uint64_t now_ms = (uint64_t)wall_now_ms(), count = atomic_fetch_add(&spool->ids->dated, 1);
     return flake_at(unix_ms < now_ms ? unix_ms : now_ms, spool->host, count);
 }
 

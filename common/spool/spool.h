@@ -43,7 +43,7 @@ struct ballast;
 /* The content of state/ids. */
 struct spool_ids {
     _Atomic uint64_t last;  /* that was given */
-    _Atomic uint64_t dated; /* count of the last that spool_next_id_at() gave, in step with the clock */
+    _Atomic uint64_t dated; /* how many spool_next_id_at() gave; less after a power cut */
 };
 
 struct spool {
@@ -76,7 +76,8 @@ int spool_exit_code(int rc);
 uint64_t spool_next_id(struct spool *spool);
 
 /* A fresh id of the time `unix_ms`, or of now when that has not come yet: for rows that were taken elsewhere,
- * whose age counts from then (flake_at()). Likewise. */
+ * whose age counts from then (flake_at()). Likewise; but after a power cut one may be given again that was
+ * given before it, so who names a file by it looks first whether there is one. */
 uint64_t spool_next_id_at(struct spool *spool, uint64_t unix_ms);
 
 /* One program of a kind works on a spool: takes `run/<program>.lock` for as long as the process lives.

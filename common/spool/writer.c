@@ -102,6 +102,14 @@ static int write_at(int fd, const uint8_t *data, size_t bytes, uint64_t offset)
     return 0;
 }
 
+bool writer_is_taken(const struct writer *w)
+{
+    char path[2 * SPOOL_NAME_BYTES];
+    snprintf(path, sizeof path, "%s/%s", w->db_folder, w->file);
+    return w->fate == WRITER_LANDING &&
+           faccessat(w->spool->queues[QUEUE_UPLOAD], path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A file of a name that nobody had, with our lock on it. Between its creation and our lock an adopter may
  * have taken it for an orphan: then it is theirs to remove, and we take another name. */
 static int create_file(struct writer *w, int dir, const struct segment_origin *origin)
@@ -110,6 +118,8 @@ static int create_file(struct writer *w, int dir, const struct segment_origin *o
     for (unsigned i = 0; i < CREATE_TRIES; i++) {
         w->id = origin->since_ms ? spool_next_id_at(w->spool, origin->since_ms) : spool_next_id(w->spool);
         origin_file_name(origin, w->id, w->file);
+        if (writer_is_taken(w))
+            continue;
         w->fd = openat(dir, writer_active_name(w, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (w->fd < 0 && errno == EEXIST)
             continue;

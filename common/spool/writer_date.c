@@ -19,6 +19,8 @@ static int rename_to(struct writer *w, int dir, uint64_t id)
     name.id = next.id = id;
     if (segment_name_build(&name, next.file) != NAME_OK)
         return -EINVAL;
+    if (writer_is_taken(&next))
+        return -EEXIST;
     if (renameat2(dir, writer_active_name(w, from), dir, writer_active_name(&next, to), RENAME_NOREPLACE) !=
         0)
         return -errno;

@@ -19,6 +19,10 @@ int64_t writer_seal_reserve(enum writer_fate fate);
 /* Open a database's folder, making it when it is missing; what that cost is told to the lease. */
 NODISCARD int writer_open_folder(struct writer *w, enum spool_queue queue, bool durable);
 
+/* Does upload/, where it goes when it is sealed, have a file of that name? Only asked of a landing segment,
+ * whose id may have been given before a power cut (spool_next_id_at()). */
+NODISCARD bool writer_is_taken(const struct writer *w);
+
 /* Cut off what is behind the last whole member; what cannot be cut off now is remembered (is_torn). */
 int writer_cut_back(struct writer *w);
 

@@ -51,7 +51,7 @@ def small(rig, writer, count, table):
 
 def large(rig, writer, count, table):
     """One that is too large to be kept in memory."""
-    file, content = made(rig, writer, count, table)
+    file, content = made(rig, writer, count, table, "--compression", "fast")
     if len(content) <= 1 << 20:
         raise Failure(f"{writer}: only {len(content)} bytes")
     return [Body(writer, 0, file, content, count)]
