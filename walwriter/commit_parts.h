@@ -38,8 +38,9 @@ struct commit {
     struct slots slots;
     struct codec *codec;
     struct effort effort;
-    char *block;     /* rows of several requests */
-    uint8_t *member; /* a block, deflated */
+    struct mono spent_at; /* up to when the round's time is spent of it */
+    char *block;          /* rows of several requests */
+    uint8_t *member;      /* a block, deflated */
     size_t block_max, member_max;
     struct ctl_client *guard;
     struct mono housekeeping_at, adopt_at;

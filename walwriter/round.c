@@ -43,15 +43,23 @@ static void fail(struct commit *commit, struct job *job, int rc, const struct er
 
 /* --- blocks ---------------------------------------------------------------------------------------- */
 
+/* All that is done for blocks, not deflating alone; but not waiting for the disk, which leaves a core to
+ * others. */
+static void spend_time(struct commit *commit)
+{
+    struct mono now = mono_now();
+    effort_spend(&commit->effort, now.ns - commit->spent_at.ns);
+    commit->spent_at = now;
+}
+
 static int encode(struct commit *commit, const void *raw, size_t bytes, uint64_t rows, size_t *member_bytes,
                   struct err *err)
 {
     const struct member_block block = {
         .raw = raw, .raw_bytes = bytes, .rows = (uint32_t)rows, .mtime = (uint32_t)(wall_now_ms() / 1000)};
-    struct mono began = mono_now();
-    codec_set_effort(commit->codec, effort_choose(&commit->effort, began));
+    spend_time(commit);
+    codec_set_effort(commit->codec, effort_choose(&commit->effort, commit->spent_at));
     int rc = member_encode_data(commit->codec, &block, commit->member, commit->member_max, member_bytes);
-    effort_spend(&commit->effort, mono_now().ns - began.ns);
     return rc ? err_errno(err, rc, "a block cannot be deflated") : 0;
 }
 
@@ -334,11 +342,13 @@ static void answer(struct job *jobs)
 void round_run(struct commit *commit, struct job *jobs)
 {
     struct round round = {0};
+    commit->spent_at = mono_now();
     for (struct job *next; jobs; jobs = next) {
         next = jobs->next;
         sort_in(commit, &round, jobs);
     }
     write_tables(commit, &round);
+    spend_time(commit);
     if (commit->settings->sync == SYNC_ALWAYS && round.tables)
         make_durable(commit, round.answers);
     seal_uploads(commit, round.uploads);

@@ -1,9 +1,9 @@
 /* How hard blocks are compressed (--compression), decided block by block.
  *
  * auto: small while there is little to do, fast when there is much. A quarter of all time that passes is
- * saved up, what deflating takes is spent, and blocks are small as long as something is left. So a slow input
- * costs a quarter of a core at most, and gets smaller by a tenth or more; a fast one is never held up; and
- * where others want the processor, blocks take longer and are fast sooner.
+ * saved up, what the one who deflates is busy for is spent, and blocks are small as long as something is
+ * left. So a slow input costs a quarter of a core at most, and gets smaller by a tenth or more; a fast one is
+ * not held up; and where others want the processor, blocks take longer and are fast sooner.
  *
  *     began = mono_now();
  *     codec_set_effort(codec, effort_choose(&effort, began));
@@ -34,7 +34,7 @@ void effort_init(struct effort *effort, enum compression wanted, struct mono now
 /* For the block that is begun now. */
 enum codec_effort effort_choose(struct effort *effort, struct mono now);
 
-/* It is done, and took so long. */
+/* So long was spent on blocks, and on whatever else keeps the next one waiting. */
 void effort_spend(struct effort *effort, int64_t ns);
 
 #endif
