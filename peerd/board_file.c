@@ -60,7 +60,7 @@ int board_file_load(struct board *board, struct overrides *overrides, const stru
     const json_t *object = json_object_get(root, "overrides");
     if (rc == -ENOENT)
         rc = 0;
-    else if ((rc == 0 || rc == -ENOSPC) &&
+    else if ((rc == 0 || rc == -EFBIG) &&
              (json_integer_value(json_object_get(root, "v")) != FILE_VERSION || !json_is_object(object)))
         rc = set_aside(spool);
     else if (rc == 0) {

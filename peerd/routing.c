@@ -137,10 +137,9 @@ static int init(struct peerd *peerd, struct err *err)
         return err_set(err, -ENOMEM, "out of memory");
     const struct router_hooks hooks = {.look = look, .policy = policy, .arg = peerd};
     router_init(&routing->router, &peerd->daemon->spool, &settings, &hooks);
-    routing->tally = tally_new(&peerd->daemon->spool, "peerd.json");
-    if (!routing->tally)
-        return err_set(err, -ENOMEM, "out of memory");
-    int rc = ctl_client_open(&routing->uploader, &peerd->daemon->spool, "uploader", err);
+    int rc = tally_new(&routing->tally, &peerd->daemon->spool, "peerd.json", err);
+    if (rc == 0)
+        rc = ctl_client_open(&routing->uploader, &peerd->daemon->spool, "uploader", err);
     return rc ? rc : start_shipping(peerd, routing, err);
 }
 

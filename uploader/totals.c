@@ -1,8 +1,8 @@
 #include "uploader/totals.h"
 
-struct tally *totals_new(const struct spool *spool)
+int totals_new(struct tally **totals, const struct spool *spool, struct err *err)
 {
-    return tally_new(spool, "uploader.json");
+    return tally_new(totals, spool, "uploader.json", err);
 }
 
 void totals_add(struct tally *totals, const char *db, const char *batch, const struct totals_delta *delta)

@@ -12,7 +12,7 @@ struct totals_delta {
 };
 
 /* tally_free() it. */
-NODISCARD struct tally *totals_new(const struct spool *spool);
+NODISCARD int totals_new(struct tally **totals, const struct spool *spool, struct err *err);
 
 /* `batch` may be NULL. */
 void totals_add(struct tally *totals, const char *db, const char *batch, const struct totals_delta *delta);

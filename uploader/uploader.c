@@ -255,15 +255,17 @@ static int set_up(struct uploader *u, struct err *err)
     int rc = read_conf(u, u->daemon->conf, err);
     if (rc)
         return rc;
+    rc = totals_new(&u->context.totals, &u->daemon->spool, err);
+    if (rc)
+        return rc;
     u->walk = malloc(sizeof *u->walk);
-    u->context.totals = totals_new(&u->daemon->spool);
     const struct workers_hooks hooks = {.local_bytes = sizeof(struct worker),
                                         .run = run_job,
                                         .fini = end_worker,
                                         .wake = wake,
                                         .arg = u->daemon};
     u->workers = workers_new(schedule_threads(u->uploads, u->database_count), &hooks);
-    if (!u->walk || !u->context.totals || !u->workers)
+    if (!u->walk || !u->workers)
         return err_set(err, -ENOMEM, "out of memory");
     health_init(u);
     opinion_load(u);

@@ -141,6 +141,8 @@ int file_read(int dir, const char *name, struct buf *buf)
         if (n <= 0)
             break;
         rc = buf_put(buf, chunk, (size_t)n);
+        if (rc == -ENOSPC)
+            rc = -EFBIG; /* of the buffer, not of a disk */
         if (rc)
             break;
     }

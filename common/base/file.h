@@ -30,7 +30,7 @@ NODISCARD int file_replace_lazily(int dir, const char *name, const void *data, s
  */
 void file_sweep(int dir);
 
-/* Append the content of `name` to `buf`; -ENOSPC when it is larger than buf may hold. */
+/* Append the content of `name` to `buf`; -EFBIG when it is larger than buf may hold. */
 NODISCARD int file_read(int dir, const char *name, struct buf *buf);
 
 /* Make a rename, link or unlink in `dir` durable. */

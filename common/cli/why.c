@@ -26,7 +26,7 @@ static int read_json(int dir, const char *name, json_t **root)
     int rc = file_read(dir, name, &text);
     *root = rc == 0 ? json_loadb(text.data, text.len, 0, NULL) : NULL;
     buf_fini(&text);
-    return rc == -ENOENT || rc == -ENOSPC ? 0 : rc;
+    return rc == -ENOENT || rc == -EFBIG ? 0 : rc;
 }
 
 static json_t *load(int dir, const char *name)

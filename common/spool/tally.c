@@ -1,6 +1,7 @@
 #include "common/spool/tally.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include "common/base/file.h"
@@ -22,34 +23,51 @@ static bool is_usable(const json_t *root)
            json_is_object(json_object_get(root, "counted"));
 }
 
-static json_t *load(const struct tally *tally)
+static int set_aside(const struct tally *tally)
+{
+    char kept[NAME_MAX + 1];
+    int dir = tally->spool->state;
+    snprintf(kept, sizeof kept, "%s.bad", tally->file);
+    log_warn("totals-lost", log_s("file", tally->file), log_s("cause", "it is not what this version writes"),
+             log_s("kept-as", kept), log_s("meaning", "counting starts from 0"));
+    return renameat(dir, tally->file, dir, kept) == 0 ? 0 : -errno;
+}
+
+/* Only what was read, and cannot be understood, is begun anew. */
+static int load(struct tally *tally)
 {
     struct buf text;
     buf_init(&text, TALLY_BYTES_MAX);
     int rc = file_read(tally->spool->state, tally->file, &text);
-    json_t *root = rc == 0 && text.len ? json_loadb(text.data, text.len, 0, NULL) : NULL;
+    if (rc == 0)
+        tally->root = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
     buf_fini(&text);
-    if (is_usable(root))
-        return root;
-    if (rc != -ENOENT)
-        log_warn("totals-lost", log_s("file", tally->file), log_s("advice", "counting starts from 0"));
-    json_decref(root);
-    return json_pack("{s:i, s:{}, s:{}}", "v", TALLY_VERSION, "databases", "counted");
+    if (is_usable(tally->root))
+        return 0;
+    if (rc == 0 || rc == -EFBIG)
+        rc = set_aside(tally);
+    if (rc != 0 && rc != -ENOENT)
+        return rc;
+    json_decref(tally->root);
+    tally->root = json_pack("{s:i, s:{}, s:{}}", "v", TALLY_VERSION, "databases", "counted");
+    return tally->root ? 0 : -ENOMEM;
 }
 
-struct tally *tally_new(const struct spool *spool, const char *file)
+int tally_new(struct tally **out, const struct spool *spool, const char *file, struct err *err)
 {
     struct tally *tally = calloc(1, sizeof *tally);
     if (!tally)
-        return NULL;
+        return err_set(err, -ENOMEM, "out of memory");
     tally->spool = spool;
     tally->file = file;
     pthread_mutex_init(&tally->lock, NULL);
-    tally->root = load(tally);
-    if (tally->root)
-        return tally;
-    tally_free(tally);
-    return NULL;
+    int rc = load(tally);
+    if (rc) {
+        tally_free(tally);
+        return err_errno(err, rc, "spool %s: state/%s cannot be read", spool->path, file);
+    }
+    *out = tally;
+    return 0;
 }
 
 void tally_free(struct tally *tally)

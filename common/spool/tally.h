@@ -22,9 +22,9 @@ struct tally_item {
     uint64_t by;
 };
 
-/* Reads `file` of state/ (a constant name); one that cannot be understood counts as none (logged). NULL: out
- * of memory. */
-NODISCARD struct tally *tally_new(const struct spool *spool, const char *file);
+/* Reads `file` of state/ (a constant name). One that cannot be understood is kept as FILE.bad (logged), and
+ * counting starts from 0; one that cannot be read now is an error, and stays. */
+NODISCARD int tally_new(struct tally **tally, const struct spool *spool, const char *file, struct err *err);
 void tally_free(struct tally *tally);
 
 /* Add to the numbers of a database (as people write it). `key` may be NULL. */

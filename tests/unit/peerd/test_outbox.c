@@ -46,7 +46,7 @@ static struct box *box_new(void **state)
     struct box *box = calloc(1, sizeof *box);
     struct taking taking = {.box = box};
     box->f = *state;
-    box->tally = tally_new(&box->f->spool, "peerd.json");
+    assert_int_equal(tally_new(&box->tally, &box->f->spool, "peerd.json", &(struct err){0}), 0);
     box->place = spool_group(QUEUE_TRANSFER, box->f->origin.db_folder, 0x1234);
     for (unsigned i = 0; i < 3; i++)
         make_segment(box->f, i * 10, 10);
@@ -187,7 +187,7 @@ static void one_that_is_damaged_or_foreign_goes_to_upload(void **state)
     /* All of another table than they say: nothing is left to send. */
     box = calloc(1, sizeof *box);
     box->f = *state;
-    box->tally = tally_new(&box->f->spool, "peerd.json");
+    assert_int_equal(tally_new(&box->tally, &box->f->spool, "peerd.json", &(struct err){0}), 0);
     box->place = spool_group(QUEUE_TRANSFER, "Other", 7);
     make_segment(box->f, 0, 3);
     struct spool_place sealed = spool_place(QUEUE_SEALED, box->f->origin.db_folder);
@@ -261,7 +261,8 @@ static void one_found_done_is_finished_without_counting_twice(void **state)
               (const struct tally_item[]){{"rows_sent", 30}, {NULL, 0}});
     outbox_close(&box->outbox);
     tally_free(box->tally);
-    box->tally = tally_new(&box->f->spool, "peerd.json"); /* another process */
+    assert_int_equal(tally_new(&box->tally, &box->f->spool, "peerd.json", &(struct err){0}),
+                     0); /* another process */
     open_box(box);
     assert_int_equal(box->outbox.state, CLAIM_DONE);
     assert_int_equal(outbox_finish(&box->outbox), 0);
