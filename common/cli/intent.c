@@ -58,6 +58,6 @@ void intent_finish(const struct spool *spool)
         }
     }
     json_decref(root);
-    if (rc != -ENOENT)
+    if (rc == 0 || rc == -EFBIG) /* else it could not be read now, and is there the next time */
         intent_clear(spool);
 }
