@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 
-from rig import Failure, fault
+from rig import Failure, fault, wait_until
 from scenes import SCENES
 
 FLAGS = {"CUT0": "journal and data flushed", "CUT1": "journal flushed", "CUT2": "nothing flushed"}
 OPTIONS = ("commit=300,noauto_da_alloc", "commit=1", "commit=300")
+RELEASE_SECONDS = 60
 KINDS = "write,sync,rename,unlink,mkdir,truncate"
 SCENE_NAMES = ("walwriter-fresh", "walwriter-always", "walwriter-interval", "walwriter-seal", "walwriter-never", "walwriter-slow",
                "walwriter-bad", "walwriter-http", "walwriter-http-many", "walwriter-http-seal", "peerd-once", "peerd-receive",
@@ -44,6 +45,15 @@ class Disk:
         if self.is_mounted:
             shell("umount", self.mount_point)  # the loop device, made by mount, goes with it
             self.is_mounted = False
+            self.await_release()
+
+    def await_release(self):
+        """Who made a mount namespace meanwhile (ip netns exec does) has a copy of the mount for as long as it lives: to mount the image now
+        would be to get the file system that was cut once more, not a new one."""
+        wait_until(f"{self.image} is released by all mount namespaces", lambda: not self.devices(), RELEASE_SECONDS)
+
+    def devices(self):
+        return subprocess.run(("losetup", "-j", self.image), capture_output=True, check=True).stdout
 
     def again(self):
         self.unmount()
