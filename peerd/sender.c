@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <strings.h>
-#include <sys/random.h>
 
+#include "common/base/random.h"
 #include "peerd/body.h"
 
 enum {
@@ -79,10 +79,7 @@ static int is_aborted(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_
 
 static void make_request_id(const struct manifest *manifest, char id[static SENDER_REQUEST_ID_BYTES])
 {
-    uint32_t any = 0;
-    if (getrandom(&any, sizeof any, GRND_NONBLOCK) != (ssize_t)sizeof any)
-        any = (uint32_t)(uintptr_t)&any;
-    snprintf(id, SENDER_REQUEST_ID_BYTES, "%s.%08" PRIx32, manifest->id, any);
+    snprintf(id, SENDER_REQUEST_ID_BYTES, "%s.%08" PRIx32, manifest->id, (uint32_t)random_bits());
 }
 
 /* "NAME: VALUE"; without a value "NAME:", which takes away what curl would add. */

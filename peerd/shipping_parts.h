@@ -1,4 +1,4 @@
-/* What shipping.c, shipping_recover.c and shipping_status.c share; nobody else. */
+/* What shipping.c, shipping_results.c, shipping_recover.c and shipping_status.c share; nobody else. */
 #ifndef SPILLWAY_PEERD_SHIPPING_PARTS_H
 #define SPILLWAY_PEERD_SHIPPING_PARTS_H
 
@@ -41,7 +41,16 @@ struct shipping {
     struct mono abort_at;
 };
 
+/* On the heap; NULL: no memory. */
 struct parcel *parcel_new(struct shipping *shipping, const struct spool_place *place, const char *peer);
-void parcel_wait(struct shipping *shipping, struct parcel *parcel); /* into the list */
+
+/* Each takes the parcel: into the list of those that wait; to a worker, with this task (or, when there is
+ * none for it, into that list); to a worker, to be given up as decided. */
+void parcel_wait(struct shipping *shipping, struct parcel *parcel);
+void parcel_submit(struct shipping *shipping, struct parcel *parcel, enum delivery_task task);
+void parcel_drop(struct shipping *shipping, struct parcel *parcel, const struct drop_decision *decision);
+
+/* Take one that a worker is done with. */
+void shipping_take(struct shipping *shipping, struct parcel *parcel);
 
 #endif

@@ -19,94 +19,6 @@ void *transfer_begin(void *arg, const char *text, struct MHD_Connection *connect
     return transfer;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------- */
-
-static void free_transfer(struct transfer *transfer)
-{
-    struct receiving *receiving = transfer->receiving;
-    transfer_body_free(transfer->body);
-    free(transfer->scrape.text);
-    if (transfer->is_claimed)
-        ledger_end(receiving->ledger, &transfer->claim);
-    if (transfer->is_counted)
-        total_sub(&receiving->in_flight, 1);
-    transfer_target_fini(&transfer->target);
-    free(transfer);
-}
-
-/* --- with the lander ----------------------------------------------------------------------------------- */
-
-static struct transfer *transfer_of(struct http_wait *wait)
-{
-    return (struct transfer *)(void *)((char *)wait - offsetof(struct transfer, wait));
-}
-
-void transfer_begun(void *arg, struct http_wait *waits)
-{
-    struct receiving *receiving = arg;
-    for (struct http_wait *next; waits; waits = next) {
-        struct transfer *transfer = transfer_of(waits);
-        next = waits->next;
-        if (transfer->phase == SCRAPING)
-            watch_scrape(receiving->watch, &transfer->scrape);
-        else
-            lander_submit(receiving->lander, &transfer->job);
-    }
-}
-
-static void on_done(struct landing_job *job)
-{
-    http_wait_end(&((struct transfer *)(void *)job)->wait);
-}
-
-static void on_scraped(struct scrape *scrape)
-{
-    struct transfer *transfer =
-        (struct transfer *)(void *)((char *)scrape - offsetof(struct transfer, scrape));
-    http_wait_end(&transfer->wait);
-}
-
-/* It has ended, and nothing waits for it. What it wrote goes first. */
-static void on_waited(struct http_wait *wait);
-static void let_go(struct transfer *transfer)
-{
-    if (!transfer->job.own) {
-        free_transfer(transfer);
-        return;
-    }
-    transfer->job.kind = LAND_DISCARD;
-    http_wait_begin(&transfer->wait, NULL, HTTP_WAIT_ENDED, on_waited);
-}
-
-static void on_waited(struct http_wait *wait)
-{
-    struct transfer *transfer = transfer_of(wait);
-    if (transfer->has_ended)
-        let_go(transfer);
-}
-
-static void begin_wait(struct transfer *transfer, enum http_wait_how how)
-{
-    clients_rest(transfer->client);
-    http_wait_begin(&transfer->wait, transfer->connection, how, on_waited);
-}
-
-/* Its connection may end while it waits. */
-void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
-                  enum MHD_RequestTerminationCode how)
-{
-    struct receiving *receiving = arg;
-    struct transfer *transfer = *slot;
-    (void)connection, (void)how;
-    *slot = NULL;
-    if (!transfer)
-        return;
-    clients_await_head(&receiving->server.clients, transfer->client);
-    transfer->has_ended = true;
-    if (!http_wait_is_pending(&transfer->wait))
-        let_go(transfer);
-}
-
 /* --- refusing ------------------------------------------------------------------------------------------ */
 
 #define refuse transfer_refuse
@@ -154,28 +66,11 @@ static enum MHD_Result turn_away(struct transfer *transfer)
 
 /* --- going on ------------------------------------------------------------------------------------------ */
 
-static struct landing_job *prepare(struct transfer *transfer, enum land_kind kind)
-{
-    struct landing_job *job = &transfer->job;
-    job->kind = kind;
-    job->done = on_done;
-    if (transfer->body) {
-        job->key.schema = transfer->body->schema;
-        job->data = transfer->body->data;
-        job->bytes = transfer->body->fill;
-        job->counts = transfer->body->counts;
-        job->since_ms = transfer->body->since_ms;
-        job->marker.digest = digest_value(&transfer->body->digest);
-    }
-    return job;
-}
-
 /* The handler is called again when it is done. */
 static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
 {
-    (void)prepare(transfer, kind);
     transfer->phase = phase;
-    begin_wait(transfer, phase == COMMITTING ? HTTP_WAIT_ANSWER : HTTP_WAIT_BODY);
+    transfer_await_lander(transfer, kind, phase == COMMITTING ? HTTP_WAIT_ANSWER : HTTP_WAIT_BODY);
     return MHD_YES;
 }
 
@@ -233,8 +128,7 @@ static enum MHD_Result look(struct transfer *transfer)
         return reply_state(receiving, transfer->connection);
     case TARGET_METRICS:
         transfer->phase = SCRAPING;
-        transfer->scrape.done = on_scraped;
-        begin_wait(transfer, HTTP_WAIT_ANSWER);
+        transfer_await_scrape(transfer);
         return MHD_YES;
     case TARGET_NONE:
     case TARGET_BAD:
@@ -367,7 +261,7 @@ static enum MHD_Result finish(struct transfer *transfer)
     }
     if (transfer->is_known)
         return finish_known(transfer, digest);
-    if (!transfer->job.own && lander_try(transfer->receiving->lander, prepare(transfer, LAND_COMMIT)))
+    if (!transfer->job.own && lander_try(transfer->receiving->lander, transfer_job(transfer, LAND_COMMIT)))
         return answer_stored(transfer);
     return submit(transfer, LAND_COMMIT, COMMITTING);
 }

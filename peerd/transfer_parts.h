@@ -1,4 +1,4 @@
-/* What transfer.c and transfer_admit.c share; private to them. */
+/* What transfer.c, transfer_admit.c and transfer_wait.c share; private to them. */
 #ifndef SPILLWAY_PEERD_TRANSFER_PARTS_H
 #define SPILLWAY_PEERD_TRANSFER_PARTS_H
 
@@ -29,6 +29,14 @@ struct transfer {
     int64_t started_ns;
     struct refusal refusal;
 };
+
+/* Its job, ready for the lander; on its own, for lander_try(). */
+struct landing_job *transfer_job(struct transfer *transfer, enum land_kind kind);
+
+/* Hand its job on, or have the metrics gathered. The handler is called again when that is done: job.result,
+ * or scrape.text, says what came of it. */
+void transfer_await_lander(struct transfer *transfer, enum land_kind kind, enum http_wait_how how);
+void transfer_await_scrape(struct transfer *transfer);
 
 #define transfer_refuse(transfer, status, code, ...) \
     refusal_set(&(transfer)->refusal, status, code, __VA_ARGS__)

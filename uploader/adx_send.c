@@ -51,7 +51,7 @@ static void send_inline(const struct sending *s, const char *mapping, struct out
     buf_init(&rows, ADX_INLINE_BYTES_MAX);
     int rc = kql_ingest_inline(csl, plan->table, plan->format, *mapping ? mapping : NULL);
     if (rc == 0)
-        rc = part_inflate(&s->worker->part, &s->worker->tools, &source, &rows);
+        rc = body_inflate(&source, &s->worker->part, &s->worker->tools, &rows);
     if (rc == 0)
         rc = buf_put(csl, rows.data, rows.len);
     buf_fini(&rows);

@@ -14,8 +14,8 @@
 #include <jansson.h>
 
 #include "common/spool/claim.h"
-#include "uploader/part.h"
 #include "uploader/plan.h"
+#include "uploader/tools.h"
 
 struct batch_dir {
     struct claim claim;

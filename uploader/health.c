@@ -1,6 +1,7 @@
 /* How each database is: what was heard of it goes into its breaker, what comes out is announced, and who is
  * silent is asked. */
 #include "common/base/log.h"
+#include "common/base/random.h"
 #include "uploader/probe.h"
 #include "uploader/uploader.h"
 
@@ -8,7 +9,7 @@ void health_init(struct uploader *u)
 {
     for (size_t i = 0; i < u->database_count; i++) {
         struct database *d = &u->databases[i];
-        breaker_init(&d->breaker, &u->breaker, mono_now(), uploader_random());
+        breaker_init(&d->breaker, &u->breaker, mono_now(), (uint32_t)random_bits());
         d->health_since_ms = wall_now_ms();
     }
 }
@@ -64,7 +65,7 @@ void health_note(struct uploader *u, struct database *d, enum breaker_source sou
         d->reason = *outcome;
         d->failures++;
     }
-    breaker_note(&d->breaker, &u->breaker, &event, mono_now(), uploader_random());
+    breaker_note(&d->breaker, &u->breaker, &event, mono_now(), (uint32_t)random_bits());
     if (d->breaker.state != BREAKER_OPEN)
         d->may_try = false;
     if (outcome->verdict == VERDICT_SUCCESS && d->breaker.failures[0] + d->breaker.failures[1] == 0)

@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 
 #include "common/base/buf.h"
+#include "uploader/body.h"
 #include "uploader/outcome.h"
-#include "uploader/part.h"
 #include "uploader/target.h"
 
 enum {

@@ -2,9 +2,10 @@
  * bytes.
  *
  *     part_init(&part, raw_limit);
- *     rc = part_gather(&part, tools, source, &at);    // from cursor `at` on, until a limit; part.next is
- * where it ended body_init(&body, source, &part); while ((n = body_read(&body, buf, sizeof buf)) > 0) ... //
- * its bytes
+ *     rc = part_gather(&part, tools, &source, &at);   // from cursor `at` on, until a limit; part.next is
+ * where it ended
+ *     ... its bytes: body.h
+ *     part_fini(&part);
  *
  * Thin batches (plan_is_thin) are deflated anew on the way; a block larger than the raw limit is cut between
  * rows. Both are functions of plan and cursor alone: gathering again gives the same bytes. Files that are
@@ -12,13 +13,9 @@
 #ifndef UPLOADER_PART_H
 #define UPLOADER_PART_H
 
-#include <sys/types.h>
-
-#include "common/segment/codec.h"
 #include "common/segment/join.h"
-#include "common/segment/recompress.h"
-#include "common/spool/walk.h"
 #include "uploader/plan.h"
+#include "uploader/tools.h"
 
 enum {
     PART_EXTENTS_MAX = 4096,         /* of one gathering: 96 KiB of plan */
@@ -26,19 +23,6 @@ enum {
     PART_MEMORY_MAX = 80 << 20,      /* the hard ceiling: a piece that is one huge row */
     PART_SOURCE_MEMORY = UINT32_MAX, /* join_extent.source: in part.memory, not in a file */
 };
-
-/* What one worker works with; allocated when first needed, about 2 MB. */
-struct tools {
-    struct codec *codec;
-    struct recompress *recompress;
-    struct walk *walk;
-    struct buf payload, raw; /* of one block */
-};
-NODISCARD int tools_init(struct tools *tools);
-void tools_fini(struct tools *tools);
-
-/* Give back what an unusually large block made them take. */
-void tools_trim(struct tools *tools);
 
 /* The files of a batch: its directory and its plan, both borrowed. */
 struct source {
@@ -69,34 +53,5 @@ NODISCARD int part_gather(struct part *part, struct tools *tools, const struct s
 void part_next_window(struct part *part);
 
 bool part_is_last(const struct part *part, const struct plan *plan);
-
-/* Append the rows of all extents to `out` (whose ceiling is -ENOSPC). -EBADMSG as body_read(). */
-NODISCARD int part_inflate(const struct part *part, struct tools *tools, const struct source *source,
-                           struct buf *out);
-
-/* The bytes of a part, pulled: the whole member, or what one window of it adds. Each payload is checked
- * against its CRC as it passes, and the call that comes upon a damaged one fails instead of giving its last
- * bytes: what was promised with body_bytes() is then never complete, so nobody takes it. */
-struct body {
-    const struct source *source;
-    const struct part *part;
-    uint64_t from, to;  /* positions in header, extents, tail; what lies between is given */
-    uint64_t at;        /* position, likewise */
-    size_t extent;      /* the one at hand */
-    uint64_t extent_at; /* position of its first byte */
-    uint32_t crc;       /* of its bytes before `at` */
-    int failure;        /* what body_read() failed with; 0: it did not */
-    int fd;             /* the file that is open, or -1 */
-    uint32_t fd_source;
-};
-void body_init(struct body *body, const struct source *source, const struct part *part);
-void body_init_window(struct body *body, const struct source *source, const struct part *part, bool is_first,
-                      bool is_last);
-uint64_t body_bytes(const struct body *body);
-void body_fini(struct body *body);
-void body_rewind(struct body *body);
-
-/* Up to `size` bytes; 0 at the end; -EBADMSG: a payload is damaged; or another negative errno. */
-NODISCARD ssize_t body_read(struct body *body, void *buffer, size_t size);
 
 #endif

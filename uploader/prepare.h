@@ -1,6 +1,6 @@
 /* From claimed to frozen: the ends of every member of every segment are checked (clauses 1 to 3), what does
  * not belong is put aside, and what is left becomes the plan. Payloads are checked while they are sent
- * (part.h): damage that is found then ends the sending before anything is committed, and the batch comes here
+ * (body.h): damage that is found then ends the sending before anything is committed, and the batch comes here
  * again, to be checked thoroughly.
  *
  *     whole, with rows          into the plan

@@ -1,10 +1,10 @@
 #include "uploader/resources.h"
 
 #include <pthread.h>
-#include <sys/random.h>
 
 #include "common/base/err.h"
 #include "common/base/log.h"
+#include "common/base/random.h"
 
 struct resources {
     char place[TARGET_PLACE_BYTES]; /* constant */
@@ -50,14 +50,6 @@ const char *resources_place(const struct resources *resources)
 
 /* --- fetching ------------------------------------------------------------------------------------------- */
 
-static uint64_t any_64_bits(void)
-{
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
-        bits = (uint64_t)mono_now().ns;
-    return bits;
-}
-
 static struct resource_set *fetch(resources_ask *ask, void *arg, struct outcome *outcome)
 {
     json_t *resources = NULL, *identity = NULL;
@@ -78,7 +70,7 @@ static int64_t pause_ms(const struct resources *r, const struct outcome *outcome
     const struct backoff backoff = {.min_ms = 1000, .max_ms = RESOURCES_RETRY_MS};
     if (outcome->verdict != VERDICT_THROTTLED || r->failures > 3)
         return RESOURCES_RETRY_MS;
-    return backoff_delay_ms(&backoff, r->failures, outcome->retry_after_ms, (uint32_t)any_64_bits());
+    return backoff_delay_ms(&backoff, r->failures, outcome->retry_after_ms, (uint32_t)random_bits());
 }
 
 /* Called and returns with the lock held. */
@@ -186,7 +178,7 @@ size_t resources_choose(struct resources *r, const struct resource_set *set, enu
     size_t count = list_accounts(set, kind, names, ARRAY_LEN(names));
     pthread_mutex_lock(&r->lock);
     unsigned turn = r->turn[kind]++;
-    ranking_sort(&r->ranking, names, order, count, mono_now(), any_64_bits());
+    ranking_sort(&r->ranking, names, order, count, mono_now(), random_bits());
     pthread_mutex_unlock(&r->lock);
     for (int is_bad = 0; is_bad < 2 && (is_bad == 0 || chosen == 0); is_bad++) {
         found = 1;

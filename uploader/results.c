@@ -1,16 +1,7 @@
 /* What a finished job means for its batch, its database, and for who watches. */
-#include <sys/random.h>
-
 #include "common/base/log.h"
+#include "common/base/random.h"
 #include "uploader/uploader.h"
-
-uint32_t uploader_random(void)
-{
-    uint32_t bits = 0;
-    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
-        bits = (uint32_t)mono_now().ns;
-    return bits;
-}
 
 /* Somebody must mend it: asking often does not help. */
 static bool is_slow(enum verdict verdict)
@@ -21,8 +12,8 @@ static bool is_slow(enum verdict verdict)
 static int64_t delay_of(const struct uploader *u, const struct outcome *outcome, unsigned failures)
 {
     if (is_slow(outcome->verdict))
-        return backoff_slow_ms(&u->backoff, outcome->retry_after_ms, uploader_random());
-    return backoff_delay_ms(&u->backoff, failures, outcome->retry_after_ms, uploader_random());
+        return backoff_slow_ms(&u->backoff, outcome->retry_after_ms, (uint32_t)random_bits());
+    return backoff_delay_ms(&u->backoff, failures, outcome->retry_after_ms, (uint32_t)random_bits());
 }
 
 static bool is_given_up(const struct uploader *u, const struct outcome *outcome, unsigned failures)

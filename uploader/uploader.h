@@ -141,7 +141,6 @@ void ages_report(struct uploader *u); /* a warning for each database that has so
 
 /* results.c */
 void results_take(struct uploader *u);
-uint32_t uploader_random(void);
 
 /* health.c */
 void health_init(struct uploader *u);

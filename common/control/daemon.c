@@ -1,8 +1,6 @@
 #include "common/control/daemon.h"
 
 #include <errno.h>
-#include <nng/nng.h>
-#include <nng/protocol/pubsub0/pub.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,8 +11,7 @@
 #include "common/base/exit.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
-#include "common/control/closing.h"
-#include "common/control/listening.h"
+#include "common/control/events.h"
 #include "common/control/message.h"
 
 enum { GONE_MAX = 4096 };
@@ -24,9 +21,7 @@ struct daemon_loop {
     void *state;
     struct ctl_server *server;
     struct ctl_op *ops; /* the module's and the skeleton's */
-    nng_socket events;
-    struct listening events_listening;
-    bool has_events;
+    struct events events;
     int signal_fd, wake_fd;
     bool is_finished;
     int exit_code;
@@ -50,6 +45,11 @@ void daemon_wake(struct daemon *daemon)
     uint64_t one = 1;
     ssize_t n = write(daemon->loop->wake_fd, &one, sizeof one);
     (void)n; /* EAGAIN: it is awake already */
+}
+
+void daemon_publish(struct daemon *daemon, const char *type, json_t *fields)
+{
+    events_publish(&daemon->loop->events, type, fields);
 }
 
 /* --- operations that every program answers -------------------------------------------------------- */
@@ -134,38 +134,6 @@ static int merge_ops(struct daemon_loop *loop)
     return 0;
 }
 
-/* --- events ----------------------------------------------------------------------------------------- */
-
-static int open_events(struct daemon *daemon, struct err *err)
-{
-    struct daemon_loop *loop = daemon->loop;
-    const char *program = loop->module->about->program;
-    int rc = nng_pub0_open(&loop->events);
-    if (rc == 0) {
-        loop->has_events = true;
-        rc = listening_start(&loop->events_listening, loop->events, &daemon->spool, program, "evt");
-    }
-    return rc ? err_set(err, -EIO, "event socket %s/run/%s.evt: cannot listen: %s", daemon->spool.path,
-                        program, nng_strerror(rc))
-              : 0;
-}
-
-void daemon_publish(struct daemon *daemon, const char *type, json_t *fields)
-{
-    char now[WALL_TEXT_BYTES];
-    wall_format(wall_now_ms(), now);
-    json_t *event = json_pack("{s:i, s:s, s:s, s:s}", "v", MESSAGE_VERSION, "type", type, "time", now,
-                              "program", daemon->loop->module->about->program);
-    if (event && fields)
-        json_object_update(event, fields);
-    char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
-    if (text && daemon->loop->has_events)
-        (void)nng_send(daemon->loop->events, text, strlen(text), NNG_FLAG_NONBLOCK);
-    free(text);
-    json_decref(event);
-    json_decref(fields);
-}
-
 /* --- connections that end ----------------------------------------------------------------------------- */
 
 static void note_gone(void *arg, uint32_t connection)
@@ -225,7 +193,7 @@ static int wait_ms(const struct daemon *daemon, struct mono due)
     if (daemon->is_stopping)
         due = mono_earlier(due, loop->leave_at);
     due = mono_earlier(due, ctl_server_due(loop->server));
-    due = mono_earlier(due, listening_due(&loop->events_listening));
+    due = mono_earlier(due, events_due(&loop->events));
     int64_t left = mono_left_ms(due);
     return left > INT32_MAX ? INT32_MAX : (int)left;
 }
@@ -252,7 +220,7 @@ static int run_loop(struct daemon *daemon)
         /* Also when its descriptor says nothing: nng 1.5 can lose that signal. */
         ctl_server_serve(loop->server);
         ctl_server_tick(loop->server);
-        listening_tick(&loop->events_listening);
+        events_tick(&loop->events);
         if (sources[SIGNAL].revents) {
             on_signal(daemon);
             is_due = true;
@@ -298,7 +266,7 @@ static int start(struct daemon *daemon, struct err *err)
     if (rc == 0 && (rc = open_signals(loop)) != 0)
         err_errno(err, rc, "signals cannot be set up");
     if (rc == 0)
-        rc = open_events(daemon, err);
+        rc = events_open(&loop->events, &daemon->spool, program, err);
     if (rc == 0)
         rc = loop->module->init(daemon, &loop->state, err);
     if (rc == 0 && (rc = merge_ops(loop)) != 0)
@@ -316,10 +284,7 @@ static void finish(struct daemon *daemon)
     ctl_server_close(loop->server);
     if (loop->state)
         loop->module->fini(loop->state);
-    if (loop->has_events) {
-        listening_stop(&loop->events_listening);
-        socket_close(loop->events, NULL);
-    }
+    events_close(&loop->events);
     free(loop->ops);
     spool_close(&daemon->spool);
 }

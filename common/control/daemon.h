@@ -81,8 +81,7 @@ void daemon_finish(struct daemon *daemon, int exit_code);
 /* Have step() called soon. From any thread. */
 void daemon_wake(struct daemon *daemon);
 
-/* Publish an event on `run/<program>.evt`: {"v":1,"type":type,"time":…,"program":…, + what is in `fields`}.
- * `fields` is taken (may be NULL). Main thread only. Nobody listening is fine. */
+/* Publish an event (events.h); `fields` is taken. Main thread only. */
 void daemon_publish(struct daemon *daemon, const char *type, json_t *take_fields);
 
 #endif
