@@ -26,7 +26,8 @@ put_status() {
     [[ $url != "$BLOB"/* && $url == http://127.0.0.1:*/stacct1/adxsim-ingestdata-0\?* ]]
     put_status "$(in_url "$url" a.csv)"
     [ "$status" = 201 ]
-    [ -n "$(sim_header ETag)" ] && [ -n "$(sim_header x-ms-request-id)" ]
+    [ -n "$(sim_header ETag)" ]
+    [ -n "$(sim_header x-ms-request-id)" ]
     [ "$(curl -sSf "$(in_url "$url" a.csv)")" = x,1 ]
     put_status "$(in_url "$url" a.csv)" -H 'If-None-Match: *'
     [ "$status" = 409 ]

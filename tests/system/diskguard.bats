@@ -95,10 +95,13 @@ refuses() {
     local message
     guard 20M
     run ask '{"v":2,"op":"status"}'
-    [ "$status" -eq 1 ] && [ "$(json code)" = version ] && [[ $(json error) == *2* ]]
+    [ "$status" -eq 1 ]
+    [ "$(json code)" = version ]
+    [[ $(json error) == *2* ]]
     for message in nonsense '[]' '{' '"x"' ''; do
         run ask "$message"
-        [ "$status" -eq 1 ] && [ "$(json code)" = malformed ]
+        [ "$status" -eq 1 ]
+        [ "$(json code)" = malformed ]
     done
     refuses malformed '"db" is missing, or not a string' '{"v":1,"op":"lease"}'
     refuses malformed '"holding" is missing' '{"v":1,"op":"lease","db":"D"}'
@@ -110,7 +113,8 @@ refuses() {
     refuses malformed '"databases" is missing, or not a list' '{"v":1,"op":"failover","databases":"D"}'
     refuses unknown 'this program knows no such operation' '{"v":1,"op":"dance"}'
     run ask '{"v":1,"op":"lease","db":"../D","holding":0}'
-    [ "$status" -eq 1 ] && [[ $(json error) == '"db" is no name of a database: '* ]]
+    [ "$status" -eq 1 ]
+    [[ $(json error) == '"db" is no name of a database: '* ]]
     head -c 5000000 /dev/zero | tr '\0' ' ' >"$T/large"
     run timeout 2 "$T/ctl" "$SPOOL/run/diskguard.ctl" - <"$T/large"
     [ "$status" -ne 0 ]
@@ -192,7 +196,8 @@ files() { # files DB NEED WANT: ask for segments alone
     hold holder "$(files D 3 3)"
     is '.outstanding_segments == 3 and .free_segments == 7 and .holders[0].outstanding_files == 3'
     run ask "$(files D 8 8)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = segments ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = segments ]
     [ "$(json error)" = "disk budget: max-segment-count is reached: of 10 segments, 0 are there and 3 promised to writers" ]
     kill_hard holder
     wait_until 5 is '.free_segments == 10'
@@ -235,7 +240,8 @@ files() { # files DB NEED WANT: ask for segments alone
     start diskguard diskguard --spool "$SPOOL" --max-disk-usage 20M --min-free 99.99%
     wait_until 10 ask '{"v":1,"op":"status"}'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = free-space ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = free-space ]
     is '.pressure == "full" and .reason == "free-space" and .free_bytes == 0 and .ready == false and .not_ready == ["free-space"]'
 }
 
@@ -322,7 +328,8 @@ files() { # files DB NEED WANT: ask for segments alone
     guard 20M
     ask '{"v":1,"op":"failover","databases":["Down"]}'
     run ask "$(lease Down 0 100000)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = failover ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = failover ]
     run ask "$(lease Healthy 0 100000)"
     [ "$status" -eq 0 ]
     ask '{"v":1,"op":"failover","databases":[]}'
@@ -336,7 +343,8 @@ files() { # files DB NEED WANT: ask for segments alone
     ask '{"v":1,"op":"failover","databases":["A","B"]}'
     hold a "$(lease A 0 6000000)"
     run ask "$(lease B 0 6000000)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = failover ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = failover ]
     [[ $(json error) == *"failover-share"* ]]
     is '.ready and .pressure != "full"' # one database's refusal is not the instance's
     run ask "$(lease C 0 6000000)"
@@ -482,7 +490,8 @@ runs_full() {
     mkdir "$T/mnt/foreign"
     (cd "$T/mnt/foreign" && seq 2000 | xargs touch 2>/dev/null) || :
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = inodes ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = inodes ]
     wait_until 10 is '.ready == false'
     rm -r "$T/mnt/foreign"
     wait_until 10 ask "$(lease D 0 4096)"
@@ -500,7 +509,8 @@ is_physically_full() {
     done
     wait_until 10 is '.ready == false and .pressure == "full"'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json code)" = full ]
+    [ "$status" -eq 1 ]
+    [ "$(json code)" = full ]
     kill_hard diskguard # and it starts there, too
     guard 1G
     is '.ready == false'
@@ -537,7 +547,8 @@ is_physically_full() {
     chattr +i "$SPOOL/state" || skip "cannot make a folder immutable here"
     wait_until 10 is '.ready == false and .not_ready[0] == "unwritable" and (.write_error | test("no file can be made"))'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = unwritable ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = unwritable ]
     grep -q 'warn unwritable' "$T/diskguard.log"
     chattr -i "$SPOOL/state"
     wait_until 10 is '.ready and .write_error == null and .pressure == "ok"'

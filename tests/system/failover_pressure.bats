@@ -61,8 +61,10 @@ each_once() { [ -z "$(uploaded B | uniq -d)" ] && [ -z "$(comm -23 <(uploaded B)
     was=$(given_up B dropped)
     bulk "$OTHER" B U1 1 600
     wait_until 30 eval 'spillway --spool "$T/$OTHER" peers --json | grep -q "connect\|refused\|trouble"'
-    [ "$(held "$OTHER" B)" -gt 0 ] && [ "$(given_up B dropped)" -eq "$was" ]
-    [ -z "$(dropped sacrificial-unreachable)" ] && [ "$(spillway --spool "$T/$OTHER" status --json | jq -r '[.. | .pressure? // empty][0]')" = ok ]
+    [ "$(held "$OTHER" B)" -gt 0 ]
+    [ "$(given_up B dropped)" -eq "$was" ]
+    [ -z "$(dropped sacrificial-unreachable)" ]
+    [ "$(spillway --spool "$T/$OTHER" status --json | jq -r '[.. | .pressure? // empty][0]')" = ok ]
     for i in $(seq 2 11); do bulk "$OTHER" B "U$i" 1 600; done &
     flooding=$!
     wait_until 60 eval '[ -n "$(dropped sacrificial-unreachable)" ]'

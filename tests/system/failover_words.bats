@@ -108,7 +108,8 @@ is_in() { [ -e "$SPOOL/$1/D/$file" ]; } # QUEUE
     up --transfer-linger 1h
     own=$(owned_by n0)
     theirs=$(owned_by b)
-    [ -n "$own" ] && [ -n "$theirs" ]
+    [ -n "$own" ]
+    [ -n "$theirs" ]
     wait_until 20 told_of "$theirs"
     told '.way == "shard" and .to == "b" and .rule == "linger" and (.why | test("waits for others.*for "))'
     is_in sealed

@@ -105,3 +105,33 @@ count() { segments "$@" | wc -l; }
 
 # rows QUEUE [DB]: their content.
 rows() { segments "$@" | xargs -r -d '\n' zcat; }
+
+# jq of 1.6 says 0 for -e when it read nothing, and so `PROGRAM | jq -e CONDITION` would hold for a program that failed. Here -e without any
+# output is never 0: 4, as for a filter without output. Without -e it is the program as it is. A `bash -c` has to ask for [ "$(.. | jq ..)" = true ].
+jq() {
+    local said status=0
+    if ! jq_wants_exit_status "$@"; then
+        command jq "$@"
+        return
+    fi
+    said=$(command jq "$@"; status=$?; echo .; exit "$status") || status=$? # the dot keeps the line ends
+    said=${said%.}
+    printf '%s' "$said"
+    [ "$status" -ne 0 ] || [ -n "$said" ] || { echo "jq: nothing came in" >&2; return 4; }
+    return "$status"
+}
+
+# jq_wants_exit_status ARGUMENT...: is -e among the options, alone or with others (-er)? What belongs to another option is none.
+jq_wants_exit_status() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --exit-status) return 0 ;;
+        --arg | --argjson | --slurpfile | --rawfile | --argfile) shift 2 ;;
+        --indent | -L) shift ;;
+        -L* | --*) ;;
+        -*e*) return 0 ;;
+        esac
+        shift || break
+    done
+    return 1
+}

@@ -97,7 +97,7 @@ is_since() { [ "$(since "$1")" = "$(begun "$2")" ]; } # FILE NAME
             wait_for rcv && return 1
             receiver --no-guard --sync "$sync"
             again=$(post "$(to n0-2)" "$T/older.gz")
-            [ "$again" = 200 ] || { [ "$again" = 202 ] && [ "$code" = 000 ]; }
+            [ "$again" = 200 ] || [ "$again $code" = "202 000" ]
             [ "$(post "$(to n0-1)" "$T/now.gz")" = 200 ]
             land
             segments upload | while read -r file; do since "$file"; done | sort -n | head -n 1 | cmp - <(begun older)
@@ -118,7 +118,8 @@ is_since() { [ "$(since "$1")" = "$(begun "$2")" ]; } # FILE NAME
     [ "$(post "$(to n0-2)" "$T/unset.gz")" = 202 ]
     after=$(date +%s%3N)
     at=$(since "$(landing)")
-    [ "$at" -ge "$before" ] && [ "$at" -le "$after" ]
+    [ "$at" -ge "$before" ]
+    [ "$at" -le "$after" ]
     [ "$(post "$(to n0-3)" "$T/behind.gz")" = 202 ]
     is_since "$(landing)" behind
     stop rcv KILL || :

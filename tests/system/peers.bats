@@ -69,7 +69,8 @@ see_each_other() { # each of them sees all as present
     request=$(grep -ho 'segments-sent.*' "$T"/peerd-a.log | head -n 1 | sed 's/.* request=//')
     [ -n "$request" ]
     run grep -l "request=$request" "$T"/peerd-b.log "$T"/peerd-c.log
-    [ "$status" -ne 2 ] && [ "${#lines[@]}" -eq 1 ]
+    [ "$status" -ne 2 ]
+    [ "${#lines[@]}" -eq 1 ]
 }
 
 @test "peerds killed at random: no row is lost, none is there twice" {

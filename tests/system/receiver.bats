@@ -386,7 +386,8 @@ END
         [ "$(post 'D/T?format=csv' <"$T/in")" = 200 ] && good=$((good + 1))
         [ "$(du -s -B1 "$SPOOL" | cut -f1)" -le 3145728 ]
     done
-    [ "$good" -ge 1 ] && [ "$good" -lt 20 ]
+    [ "$good" -ge 1 ]
+    [ "$good" -lt 20 ]
     wait_until 5 eval '[ "$(post "D/T?format=csv" <"$T/in")" = 429 ]'
     wait_until 5 eval '[ "$(curl -s -o "$T/ready" -w "%{http_code}" "$URL/readyz")" = 503 ]'
     # What was taken was sealed, so that it can leave.

@@ -50,7 +50,8 @@ sw() { spillway --spool "$SPOOL" "$@"; }
     [ "$status" -eq 0 ]
     [ "$output" = "$(seq 9)" ]
     [ "$(sw cat D | wc -l)" -eq 10 ]
-    [ "$(sw cat D/Absent | wc -l)" -eq 0 ]
+    run -0 sw cat D/Absent
+    [ -z "$output" ]
     run spillway cat "$(segments upload | head -n 1)" --spool "$SPOOL"
     [ "$(wc -l <<<"$output")" -ge 1 ]
 }

@@ -43,7 +43,8 @@ END
     [ "$(sw ls --json --in sealed | jq -s length)" -eq 1 ]
     [ "$(sw ls --json --in sealed --in upload | jq -s length)" -eq 3 ]
     [ "$(sw ls --json --in upload D/T | jq -s length)" -eq 1 ]
-    [ "$(sw ls --json --older 1h | jq -s length)" -eq 0 ]
+    run -0 sw ls --json --older 1h
+    [ -z "$output" ]
     [ "$(sw ls --json --newer 1h | jq -s length)" -eq 3 ]
     [ "$(sw ls --json --older 0 --newer 1d | jq -s length)" -eq 3 ]
     file=$(segments sealed)
@@ -339,7 +340,7 @@ signal.pause()'
     done
     sw rm D --in upload --in sealed --yes || [ $? -eq 1 ]
     sw requeue --all || [ $? -eq 1 ]
-    drained() { [ "$(spillway --spool "$SPOOL" ls --json | wc -l)" -eq 0 ]; }
+    drained() { left=$(spillway --spool "$SPOOL" ls --json) && [ -z "$left" ]; }
     wait_until 20 drained
     stop uploader
     stop peerd

@@ -107,7 +107,8 @@ PYTHON
     nothing_left
     out_rows A >"$T/rows"
     got=$(wc -l <"$T/rows")
-    [ "$got" -gt 2000 ] && [ "$got" -lt 3010 ]
+    [ "$got" -gt 2000 ]
+    [ "$got" -lt 3010 ]
     [ -z "$(comm -13 <(numbers 1 3010 | sort) <(sort "$T/rows"))" ]
     [ "$(count quarantine)" = 1 ]
     jq -e ".reason == \"damaged\" and .rows_salvaged == $((got - 10))" "$SPOOL"/quarantine/D/*.why

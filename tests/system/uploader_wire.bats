@@ -305,7 +305,8 @@ auto() { up --ingest auto "$@"; }
     numbers 1 5 | write A
     run -137 env SPILLWAY_CRASH_AT=queued:after-uploaded uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --database D="$SINK"
     file=$(echo "$SPOOL"/batch/D/*/progress.json)
-    jq '.step_ms -= 7200000 | .blob |= sub("sig=.*"; "sig=old")' "$file" >"$T/progress" && cp "$T/progress" "$file"
+    jq '.step_ms -= 7200000 | .blob |= sub("sig=.*"; "sig=old")' "$file" >"$T/progress"
+    cp "$T/progress" "$file"
     run -0 up
     sink_messages | jq -e '.BlobPath | test("sig=geheim")'
     [ "$(sink_log '.[] | select(.method == "PUT") | .path' | wc -l)" = 1 ]
