@@ -12,7 +12,6 @@ setup() {
     [ -e "$SHIM" ] || skip "not built: make tests"
     export CLOCK_SHIFT_FILE=$T/shift
 }
-teardown() { diskguard_teardown; }
 
 DAY=86400000
 

@@ -3,9 +3,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # demo POLICY: its run, in a directory of its own.
 demo() {
     mkdir "$T/tmp"
@@ -14,7 +11,7 @@ demo() {
     [ "$status" -eq 0 ]
     [[ $output == *"THE CLUSTER OF B DIES"*"failover of B; n"*"answers 429"*"THE CLUSTER OF B COMES BACK"*"failover is over"*"One database died"* ]]
     [ -z "$(ls -A "$T/tmp")" ]
-    ! pgrep -f "$T/tmp"
+    run ! pgrep -f "$T/tmp"
 }
 
 # sum DB: "sent arrived dropped left lost twice", as the last table has them.

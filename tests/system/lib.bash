@@ -1,23 +1,35 @@
 # Shared by all system tests:
 #
 #     load lib
-#     setup() { spillway_setup; }
-#     teardown() { stop_all; }
 #
+# Behind it a file may have a setup() of its own, which begins with spillway_setup, and a teardown(), which ends with stop_all.
 # Each test has a directory of its own, $T, an empty spool $SPOOL in it, and the programs of $BUILD in PATH. Nothing waits for a time:
 # wait_until polls a condition with a deadline. What start() started is stopped and waited for, and $T removed (KEEP=1 keeps it).
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0 # run --separate-stderr
 
+REPO=${REPO:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+
+setup() { spillway_setup; }
+teardown() { stop_all; }
+
 spillway_setup() {
-    REPO=${REPO:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
     PATH=$REPO/${BUILD:-build}/bin:$PATH
     T=$(mktemp -d "${TMPDIR:-/tmp}/spillway-test.XXXXXX")
     SPOOL=$T/spool
     mkdir "$SPOOL" "$T/.pids"
     export REPO PATH T SPOOL
-    unset "${!SPILLWAY_@}"
+    unset "${!SPILLWAY_@}" "${!AZURE_@}" "${!IDENTITY_@}"
+}
+
+# empty_spool: begin again with a new one.
+empty_spool() { rm -rf "$SPOOL" && mkdir "$SPOOL"; }
+
+# self_signed: $T/cert.pem and $T/key.pem, of this machine.
+self_signed() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$T/key.pem" -out "$T/cert.pem" 2>"$T/openssl.log"
 }
 
 # wait_until SECONDS COMMAND...: run the command until it succeeds. Fails, naming it, when it has not within SECONDS on an idle machine;

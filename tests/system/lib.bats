@@ -3,9 +3,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # says STATUS OUTPUT JQ-ARGUMENT... <input: does jq do so?
 says() {
     local wanted=$1 text=$2 got=0

@@ -1,11 +1,7 @@
 #!/usr/bin/env bats
 # requeue, rm, export and the filters: what an operator does by hand while everything runs.
 
-bats_require_minimum_version 1.5.0
 load lib
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 sw() { spillway --spool "$SPOOL" "$@"; }
 
@@ -151,7 +147,8 @@ END
     [ "$(count sealed D)" -eq 1 ]
     [ ! -e "$SPOOL/sealed/D/$name" ]
     fresh=$(segments sealed D | sed 's/.*,\(.\{16\}\)[.].*/\1/')
-    [ $((16#$fresh >> 23)) -eq $((16#$(sed 's/.*,\(.\{16\}\)[.].*/\1/' <<<"$name") >> 23)) ] # as old as before
+    old=${name##*,}
+    [ $((16#$fresh >> 23)) -eq $((16#${old%%.*} >> 23)) ] # as old as before
     sw verify --deep
     rm "$SPOOL/upload/D/$name"
     mv "$(segments sealed D)" "$SPOOL/quarantine/D/2,$name"
