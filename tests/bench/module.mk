@@ -8,5 +8,6 @@ bench_sink_LIBS := $(HTTP_LIBS)
 $(bench_bins): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(common_a) $(codec_obj)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $($(notdir $@)_LIBS) $(LIBS)
+tests: $(BUILD)/bench/measure  # tests/system/uploader_wire.bats weighs with it
 bench-programs: $(bench_bins) $(BUILD)/tests/ctl.$(CODEC)
 .PHONY: bench-programs

@@ -38,7 +38,7 @@ receiver() { # NAME [FLAG...]: PEER_PORT
 }
 load() { # PORT ID [tls]: requests a second; every one must be taken
     "$bench" load "$1" 16 "${LOAD_SECONDS:-$seconds}" "$work/segment.gz" "/transfer?db=D&table=T&format=csv&id=$2-" ${3:+"$3"} |
-        jq -e 'if .ok == .requests then .requests / .seconds else error("refused: \(.requests - .ok)") end'
+        jq -n 'input | if .ok == .requests then .requests / .seconds else error("refused: \(.requests - .ok)") end'
 }
 measure() { # NAME PEER SINK [tls]
     local name=$1 i

@@ -20,7 +20,7 @@ run() {
     pid=$!
     until [ -S "$T/sock" ] && [ -S "$spool/run/walwriter.ctl" ]; do [ $SECONDS -lt $deadline ] || exit 111; done
     "$BUILD/bench/bench_http" load "unix:$T/sock" 64 "$SECONDS_EACH" "$1" 100 >"$T/out"
-    jq -e '.ok == .requests' "$T/out" >/dev/null
+    [ "$(jq '.ok == .requests' "$T/out")" = true ]
     jq -r '.rows / .seconds | floor' "$T/out"
     sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status"
     jq -r --argjson ticks "$(awk '{print $14 + $15}' "/proc/$pid/stat")" --argjson hz "$(getconf CLK_TCK)" '$ticks / $hz / .ok * 1e6' "$T/out"

@@ -22,7 +22,7 @@ run() {
     pid=$!
     until [ -S "$T/sock" ] && [ -S "$spool/run/walwriter.ctl" ]; do [ $SECONDS -lt $deadline ] || exit 111; done
     "$BUILD/bench/bench_http" load "unix:$T/sock" 64 "$SECONDS_EACH" "$2" 1 >"$T/out"
-    jq -e '.ok == .requests' "$T/out" >/dev/null
+    [ "$(jq '.ok == .requests' "$T/out")" = true ]
     jq -r --argjson ticks "$(awk '{print $14 + $15}' "/proc/$pid/stat")" --argjson hz "$(getconf CLK_TCK)" \
         '"\(.ok / .seconds | floor) \($ticks / $hz / .ok * 1e7 | round / 10)"' "$T/out"
     kill "$pid"

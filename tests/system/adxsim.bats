@@ -2,12 +2,8 @@
 # The ADX stand-in, by itself: what it promises to the tests that lean on it.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load adxsim
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 table_t() { sim_mgmt '.create-merge table T (s:string, n:long, t:datetime, d:dynamic)'; sim_is_ok; }
 

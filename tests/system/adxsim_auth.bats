@@ -2,15 +2,11 @@
 # Who gets tokens from the ADX stand-in, and what they are good for; TLS.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load adxsim
 
 RESOURCE=https://kusto.kusto.windows.net
 URN=urn:ietf:params:oauth:client-assertion-type:jwt-bearer
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 # auth_start [OPTION]...: the engine, Entra ID and IMDS; $SIM, $AAD, $IMDS are their URLs.
 auth_start() {
@@ -190,8 +186,7 @@ show_version() { sim_mgmt '.show version' NetDefaultDB ${1:+-H "Authorization: B
 }
 
 @test "adxsim auth: TLS on all hosts but IMDS" {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$T/key.pem" -out "$T/cert.pem" 2>/dev/null
+    self_signed
     auth_start --tls-cert "$T/cert.pem" --tls-key "$T/key.pem"
     SIM=$(jq -r .engine "$T/ready.json")
     [[ $SIM == https://* && $AAD == https://* && $IMDS == http://* ]]

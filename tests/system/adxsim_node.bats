@@ -3,7 +3,6 @@
 # rows back. And by clients that err: what the real service would not take, the stand-in must not take either.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load adxsim
 load azurite
@@ -12,7 +11,6 @@ setup() {
     spillway_setup
     printf 'a,1,2024-01-01T00:00:00Z\n"b ""q"", c",-2,\n' >"$T/t.csv"
 }
-teardown() { stop_all; }
 
 # sdk COMMAND...: the SDK's client (tests/node/client.mjs).
 sdk() { PEERS=$REPO/build/node/current ENGINE=$SIM DM=$DM node "$REPO/tests/node/client.mjs" "$@"; }
@@ -117,8 +115,7 @@ ROWS='["a",1,"2024-01-01T00:00:00Z"]
 }
 
 @test "node sdk: over TLS, with a token that @azure/identity got for a secret" {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$T/key.pem" -out "$T/cert.pem" 2>/dev/null
+    self_signed
     echo '{"tenant": "tenant1", "principals": [{"client_id": "app", "client_secret": "s3cret"}]}' >"$T/auth.json"
     cluster_start --auth "$T/auth.json" --aad 127.0.0.1:0 --tls-cert "$T/cert.pem" --tls-key "$T/key.pem" --storage-proxy
     SIM=$(jq -r .engine "$T/ready.json")

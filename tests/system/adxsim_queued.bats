@@ -2,13 +2,9 @@
 # Queued ingestion in the ADX stand-in, over Azurite: what it does with good messages, and with all others.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load adxsim
 load azurite
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 table_t() { sim_mgmt '.create-merge table T (s:string, n:long)'; sim_is_ok; }
 

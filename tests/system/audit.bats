@@ -7,7 +7,6 @@ setup() {
     spillway_setup
     mkdir -p "$T/out"
 }
-teardown() { stop_all; }
 
 write() { # TABLE ROWS
     seq "$2" | walwriter --spool "$SPOOL" --db D --table "$1" --schema n:long --no-guard --log-level error

@@ -1,11 +1,7 @@
 #!/usr/bin/env bats
 # A quick pass of make bench: that its rows still run, not what they say.
 
-bats_require_minimum_version 1.5.0
 load lib
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 @test "make bench: every row runs, and its figures are in bench.json" {
     cd "$REPO"

@@ -12,7 +12,6 @@ setup() {
     [ -e "$SHIM" ] || skip "not built: make tests"
     export CLOCK_SHIFT_FILE=$T/shift
 }
-teardown() { diskguard_teardown; }
 
 DAY=86400000
 
@@ -42,7 +41,8 @@ post() { curl -sf -o "$T/answer" --unix-socket "$T/http" --data-binary @- "http:
     now=$(date +%s)
     step "$DAY"
     there=$(under_shim date +%s)
-    [ $((there - now)) -ge 86400 ] && [ $((there - now)) -lt 86500 ]
+    [ $((there - now)) -ge 86400 ]
+    [ $((there - now)) -lt 86500 ]
     step -1500
     [ "$(under_shim date +%s)" -lt "$(date +%s)" ]
 }

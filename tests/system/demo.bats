@@ -3,9 +3,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 @test "the demo ends by itself, shows all rows arrived, and leaves nothing behind" {
     mkdir "$T/tmp"
     run env DEMO_SECONDS=2 TMPDIR="$T/tmp" "$REPO/scripts/demo"
@@ -14,7 +11,7 @@ teardown() { stop_all; }
     [[ $output == *"All rows arrived, each once; the spool is empty."* ]]
     [ "$(grep -cE '^(HostMetrics|MachineLog) +[1-9][0-9]* +[1-9][0-9]* +yes$' <<<"$output")" -eq 2 ]
     [ -z "$(ls -A "$T/tmp")" ]
-    ! pgrep -f "$T/tmp"
+    run ! pgrep -f "$T/tmp"
 }
 
 @test "the demo's comparison can fail" {

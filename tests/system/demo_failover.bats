@@ -3,9 +3,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # demo POLICY: its run, in a directory of its own.
 demo() {
     mkdir "$T/tmp"
@@ -14,7 +11,7 @@ demo() {
     [ "$status" -eq 0 ]
     [[ $output == *"THE CLUSTER OF B DIES"*"failover of B; n"*"answers 429"*"THE CLUSTER OF B COMES BACK"*"failover is over"*"One database died"* ]]
     [ -z "$(ls -A "$T/tmp")" ]
-    ! pgrep -f "$T/tmp"
+    run ! pgrep -f "$T/tmp"
 }
 
 # sum DB: "sent arrived dropped left lost twice", as the last table has them.
@@ -23,16 +20,22 @@ sum() { sed -nE "s/^$1 +[0-9].*/&/p" <<<"$output" | tr -d , | awk '{print $2, $3
 @test "one dead database: what does not fit is dropped, each row is in ADX or in the ledger, and the other database lacks none" {
     demo drop
     read -r sent arrived dropped left lost twice <<<"$(sum A)"
-    [ "$sent" -gt 0 ] && [ "$arrived" -eq "$sent" ] && [ "$dropped $left $lost $twice" = "0 0 0 0" ]
+    [ "$sent" -gt 0 ]
+    [ "$arrived" -eq "$sent" ]
+    [ "$dropped $left $lost $twice" = "0 0 0 0" ]
     read -r sent arrived dropped left lost twice <<<"$(sum B)"
-    [ "$dropped" -gt 0 ] && [ $((arrived + dropped)) -eq "$sent" ] && [ "$left $lost $twice" = "0 0 0" ]
+    [ "$dropped" -gt 0 ]
+    [ $((arrived + dropped)) -eq "$sent" ]
+    [ "$left $lost $twice" = "0 0 0" ]
 }
 
 @test "the same with an archive: not one row is lost" {
     demo archive
     for db in A B; do
         read -r sent arrived dropped left lost twice <<<"$(sum $db)"
-        [ "$sent" -gt 0 ] && [ "$arrived" -eq "$sent" ] && [ "$dropped $left $lost $twice" = "0 0 0 0" ]
+        [ "$sent" -gt 0 ]
+        [ "$arrived" -eq "$sent" ]
+        [ "$dropped $left $lost $twice" = "0 0 0 0" ]
     done
     [[ $output == *"requeue --from-archive"* ]]
 }

@@ -1,8 +1,11 @@
-# Shared by the tests of diskguard: load lib, load diskguard, setup() { diskguard_setup; } teardown() { diskguard_teardown; }
+# Shared by the tests of diskguard: load lib, load diskguard. A setup() of a file's own begins with diskguard_setup.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # used by those who load this
 MIB=$((1024 * 1024))
+
+setup() { diskguard_setup; }
+teardown() { diskguard_teardown; }
 
 diskguard_setup() {
     spillway_setup

@@ -1,11 +1,8 @@
 #!/usr/bin/env bats
 # diskguard: the budget holds, whoever is killed on the way (house.md §3 invariants 2 and 3, §4).
-bats_require_minimum_version 1.5.0
 load lib
 load diskguard
 
-setup() { diskguard_setup; }
-teardown() { diskguard_teardown; }
 
 @test "an empty spool: nothing used but the spool itself, no pressure" {
     guard 20M
@@ -21,7 +18,7 @@ refused_with() {
     shift
     run --separate-stderr diskguard --spool "$SPOOL" "$@"
     # shellcheck disable=SC2154 # set by run
-    [ "$status" -eq 100 ] && [ "$stderr" = "diskguard: $text" ] || { echo "$*: exit $status: $stderr"; false; }
+    [ "$status $stderr" = "100 diskguard: $text" ] || { echo "$*: exit $status: $stderr"; false; }
 }
 
 @test "limits that make no sense are refused with exit 100 and one line that says what would be accepted" {
@@ -88,17 +85,20 @@ refused_with() {
 # refuses CODE TEXT MESSAGE: it answers this, word for word.
 refuses() {
     run ask "$3"
-    [ "$status" -eq 1 ] && [ "$(json code)" = "$1" ] && [ "$(json error)" = "$2" ] || { echo "$3: $output"; false; }
+    [ "$status $(json code) $(json error)" = "1 $1 $2" ] || { echo "$3: $output"; false; }
 }
 
 @test "messages of another version, oversized, not JSON, without sense: refused by name, and the next is served" {
     local message
     guard 20M
     run ask '{"v":2,"op":"status"}'
-    [ "$status" -eq 1 ] && [ "$(json code)" = version ] && [[ $(json error) == *2* ]]
+    [ "$status" -eq 1 ]
+    [ "$(json code)" = version ]
+    [[ $(json error) == *2* ]]
     for message in nonsense '[]' '{' '"x"' ''; do
         run ask "$message"
-        [ "$status" -eq 1 ] && [ "$(json code)" = malformed ]
+        [ "$status" -eq 1 ]
+        [ "$(json code)" = malformed ]
     done
     refuses malformed '"db" is missing, or not a string' '{"v":1,"op":"lease"}'
     refuses malformed '"holding" is missing' '{"v":1,"op":"lease","db":"D"}'
@@ -110,19 +110,21 @@ refuses() {
     refuses malformed '"databases" is missing, or not a list' '{"v":1,"op":"failover","databases":"D"}'
     refuses unknown 'this program knows no such operation' '{"v":1,"op":"dance"}'
     run ask '{"v":1,"op":"lease","db":"../D","holding":0}'
-    [ "$status" -eq 1 ] && [[ $(json error) == '"db" is no name of a database: '* ]]
+    [ "$status" -eq 1 ]
+    [[ $(json error) == '"db" is no name of a database: '* ]]
     head -c 5000000 /dev/zero | tr '\0' ' ' >"$T/large"
     run timeout 2 "$T/ctl" "$SPOOL/run/diskguard.ctl" - <"$T/large"
     [ "$status" -ne 0 ]
     is '.outstanding_bytes == 0 and .holders == []'
 }
 
+has_lines() { [ "$(wc -l <"$T/holder.log")" -eq "$1" ]; } # answers that the holder has
+
 @test "a lease is granted between need and want, carries state, and ends with its connection" {
     guard 20M
     hold holder "$(lease D 0 100000 300000)" "$(lease D 300000 100000 300000)" "$(lease D 120000 130000)" \
         '{"v":1,"op":"settle","db":"D","holding":50000}'
-    run cat "$T/holder.log"
-    wait_until 5 test "$(wc -l <"$T/holder.log")" -eq 4
+    wait_until 5 has_lines 4
     [ "$(jq -sc '[.[].granted]' "$T/holder.log")" = '[300000,0,10000,0]' ]
     is '.outstanding_bytes == 50000 and (.holders | length) == 1 and .holders[0].db == "D"'
     [ "$(status 'holders[0].pid')" -eq "$(pid_of holder)" ]
@@ -134,7 +136,7 @@ refuses() {
     guard 20M
     hold holder '{"v":1,"op":"lease","db":"D","lease":1,"seq":5,"holding":0,"need":9000,"want":9000}' \
         '{"v":1,"op":"settle","db":"D","lease":1,"seq":5,"holding":0}'
-    wait_until 5 test "$(wc -l <"$T/holder.log")" -eq 2
+    wait_until 5 has_lines 2
     [ "$(tail -n 1 "$T/holder.log" | jq -r .code)" = stale ]
     is '.outstanding_bytes == 9000'
 }
@@ -148,7 +150,7 @@ refuses() {
 
 @test "what grows without a lease is found, and the queue is named" {
     guard 20M
-    blob upload/D/T.csv.gz $MIB
+    blob upload/D/T.csv.gz "$MIB"
     wait_until 5 grep -q 'warn drift.*queue=upload db=D' "$T/diskguard.log"
     ask '{"v":1,"op":"metrics"}' | jq -r .text | grep -q '^spillway_disk_drift_bytes_total 10'
 }
@@ -192,7 +194,8 @@ files() { # files DB NEED WANT: ask for segments alone
     hold holder "$(files D 3 3)"
     is '.outstanding_segments == 3 and .free_segments == 7 and .holders[0].outstanding_files == 3'
     run ask "$(files D 8 8)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = segments ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = segments ]
     [ "$(json error)" = "disk budget: max-segment-count is reached: of 10 segments, 0 are there and 3 promised to writers" ]
     kill_hard holder
     wait_until 5 is '.free_segments == 10'
@@ -235,7 +238,8 @@ files() { # files DB NEED WANT: ask for segments alone
     start diskguard diskguard --spool "$SPOOL" --max-disk-usage 20M --min-free 99.99%
     wait_until 10 ask '{"v":1,"op":"status"}'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = free-space ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = free-space ]
     is '.pressure == "full" and .reason == "free-space" and .free_bytes == 0 and .ready == false and .not_ready == ["free-space"]'
 }
 
@@ -322,7 +326,8 @@ files() { # files DB NEED WANT: ask for segments alone
     guard 20M
     ask '{"v":1,"op":"failover","databases":["Down"]}'
     run ask "$(lease Down 0 100000)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = failover ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = failover ]
     run ask "$(lease Healthy 0 100000)"
     [ "$status" -eq 0 ]
     ask '{"v":1,"op":"failover","databases":[]}'
@@ -336,7 +341,8 @@ files() { # files DB NEED WANT: ask for segments alone
     ask '{"v":1,"op":"failover","databases":["A","B"]}'
     hold a "$(lease A 0 6000000)"
     run ask "$(lease B 0 6000000)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = failover ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = failover ]
     [[ $(json error) == *"failover-share"* ]]
     is '.ready and .pressure != "full"' # one database's refusal is not the instance's
     run ask "$(lease C 0 6000000)"
@@ -353,12 +359,12 @@ files() { # files DB NEED WANT: ask for segments alone
     [[ $output == *'spillway_disk_limit_bytes 20971520'* ]]
     [[ $output == *'spillway_disk_outstanding_bytes 5000'* ]]
     [[ $output == *'spillway_disk_database_bytes{db="My Db"} 5000'* ]]
-    run ! grep -vE '^(# (HELP|TYPE) |[a-z_]+(\{[a-z]+="[^"]*"\})? -?[0-9]+$|$)' <<<"$output"
+    run -1 grep -vE '^(# (HELP|TYPE) |[a-z_]+(\{[a-z]+="[^"]*"\})? -?[0-9]+$|$)' <<<"$output"
 }
 
 @test "one MiB is enough to work in" {
     guard 1M
-    watch_from_outside $MIB
+    watch_from_outside "$MIB"
     drain
     writer tiny D 3000000 7
     wait_for tiny 30
@@ -368,7 +374,7 @@ files() { # files DB NEED WANT: ask for segments alone
 @test "one MiB holds the ballast of peerd and uploader, too" {
     make_rows 120000 >"$T/rows"
     guard 1M
-    watch_from_outside $MIB
+    watch_from_outside "$MIB"
     mkdir "$T/out"
     start peerd peerd --spool "$SPOOL" --name n1 --scan-interval 50ms
     start uploader uploader --spool "$SPOOL" --database "D=dir:$T/out" --scan-interval 50ms --batch-age 100ms
@@ -408,8 +414,8 @@ files() { # files DB NEED WANT: ask for segments alone
     wait_until 10 is_in_budget_again $((free - 300000))
     [ "$(status used_bytes)" -eq "$(du -s -B1 "$SPOOL" | cut -f1)" ]
     watcher_is_content 50
-    run ! grep -q 'warn drift' "$T/diskguard.log"
-    run ! grep -q 'warn lease-claimed' "$T/diskguard.log"
+    run -1 grep -q 'warn drift' "$T/diskguard.log"
+    run -1 grep -q 'warn lease-claimed' "$T/diskguard.log"
 }
 
 @test "on-full fail: every writer leaves with 75, and the limit holds" {
@@ -455,7 +461,7 @@ files() { # files DB NEED WANT: ask for segments alone
     watcher_is_content 5
     segments sealed | xargs -r -d '\n' gzip -t
     wait_until 10 is '.outstanding_bytes == 0 and .holders == []'
-    wait_until 10 test "$(status used_bytes)" -eq "$(du -s -B1 "$SPOOL" | cut -f1)"
+    wait_until 10 eval '[ "$(status used_bytes)" -eq "$(du -s -B1 "$SPOOL" | cut -f1)" ]'
 }
 
 @test "scarce room is shared: no writer starves" {
@@ -482,7 +488,8 @@ runs_full() {
     mkdir "$T/mnt/foreign"
     (cd "$T/mnt/foreign" && seq 2000 | xargs touch 2>/dev/null) || :
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = inodes ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = inodes ]
     wait_until 10 is '.ready == false'
     rm -r "$T/mnt/foreign"
     wait_until 10 ask "$(lease D 0 4096)"
@@ -491,16 +498,17 @@ runs_full() {
 
 # Another program takes every byte, and min-free is 0: only trying tells.
 is_physically_full() {
-    local i
+    local size
     guard 1G
     is '.ready and .write_error == null'
-    for i in 1 2 3; do # what a delayed allocation kept back comes free when it is written out
-        cat /dev/zero >>"$T/mnt/foreign" 2>/dev/null || :
+    for size in 128k 1k 1k; do # small pieces fit where large ones do not; what a delayed allocation kept back comes free when it is written out
+        dd if=/dev/zero of="$T/mnt/foreign" bs=$size oflag=append conv=notrunc status=none 2>/dev/null || :
         sync -f "$T/mnt"
     done
     wait_until 10 is '.ready == false and .pressure == "full"'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json code)" = full ]
+    [ "$status" -eq 1 ]
+    [ "$(json code)" = full ]
     kill_hard diskguard # and it starts there, too
     guard 1G
     is '.ready == false'
@@ -537,7 +545,8 @@ is_physically_full() {
     chattr +i "$SPOOL/state" || skip "cannot make a folder immutable here"
     wait_until 10 is '.ready == false and .not_ready[0] == "unwritable" and (.write_error | test("no file can be made"))'
     run ask "$(lease D 0 4096)"
-    [ "$status" -eq 1 ] && [ "$(json reason)" = unwritable ]
+    [ "$status" -eq 1 ]
+    [ "$(json reason)" = unwritable ]
     grep -q 'warn unwritable' "$T/diskguard.log"
     chattr -i "$SPOOL/state"
     wait_until 10 is '.ready and .write_error == null and .pressure == "ok"'

@@ -4,6 +4,8 @@
 
 NAMES=(n0 n1 n2)
 
+setup() { failover_setup; }
+
 failover_setup() {
     spillway_setup
     mkdir -p "$T/adx/A" "$T/adx/B"
@@ -94,6 +96,13 @@ state_of() { spillway --spool "$T/$1" failover --json | jq -e --arg db "$2" ".da
 all_say() { # DB FILTER
     local n
     for n in "${NAMES[@]}"; do state_of "$n" "$@" >/dev/null || return 1; done
+}
+# lose_db DB TABLE FIRST LAST: it dies; rows for it come in everywhere; it is in failover, with $AT to buffer for it.
+lose_db() {
+    local n
+    kill_db "$1"
+    for n in "${NAMES[@]}"; do write "$n" "$@"; done
+    wait_until 60 all_say "$1" ".active and .at == \"$AT\""
 }
 sacrificial() { spillway --spool "$T/n0" failover --json | jq -r --arg db "$1" '.databases[] | select(.db == $db).at'; }
 

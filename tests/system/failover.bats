@@ -5,8 +5,6 @@ load lib
 load peers
 load failover
 
-setup() { failover_setup; }
-teardown() { stop_all; }
 
 @test "B dies: all of it, from everywhere, goes to one instance; A does not notice; B comes back and every row arrives once" {
     ring_up
@@ -47,9 +45,7 @@ fill() {
     declare -g "BUDGET_$AT=6M"
     GUARD_FLAGS=(--failover-share 50%)
     ring_up
-    kill_db B
-    for n in "${NAMES[@]}"; do write "$n" B T0 1 10; done
-    wait_until 60 all_say B ".active and .at == \"$AT\""
+    lose_db B T0 1 10
     for i in 1 2 3 4; do for n in "${NAMES[@]}"; do [ "$n" = "$AT" ] || bulk "$n" B "T$i" 1 600; done; done
 }
 
@@ -152,9 +148,7 @@ all_gone_elsewhere() { [ "$(left_elsewhere)" -eq 0 ]; }
 @test "the sacrificial instance goes away: the next one takes over, and what the first held arrives when it is back" {
     AT=$(who_buffers B)
     ring_up
-    kill_db B
-    for n in "${NAMES[@]}"; do write "$n" B T0 1 10; done
-    wait_until 60 all_say B ".active and .at == \"$AT\""
+    lose_db B T0 1 10
     wait_until 60 eval '[ "$(held "$AT" B)" -gt 0 ] && [ "$(left_elsewhere)" -eq 0 ]'
     for p in peerd uploader guard; do stop "$p-$AT" KILL || true; done
     others=()

@@ -6,8 +6,6 @@ load lib
 load peers
 load failover
 
-setup() { failover_setup; }
-teardown() { stop_all; }
 
 # dropped REASON: file names in that instance's ledger, oldest first.
 dropped() { jq -r --arg r "$1" 'select(.reason == $r).file' "$T/$OTHER/state/drops.jsonl" 2>/dev/null | sort -t, -k3; }
@@ -25,9 +23,7 @@ each_once() { [ -z "$(uploaded B | uniq -d)" ] && [ -z "$(comm -23 <(uploaded B)
     declare -g "BUDGET_$AT=2M" "BUDGET_$OTHER=5M"
     declare -ga "GUARD_$AT=(--failover-share 60%)" "PEERD_$OTHER=(--drop-policy keep --peer-hold 1h)" "UPLOADER_$AT=(--probe-interval 1h)"
     ring_up
-    kill_db B
-    for n in "${NAMES[@]}"; do write "$n" B T0 1 10; done
-    wait_until 60 all_say B ".active and .at == \"$AT\""
+    lose_db B T0 1 10
 
     # keep: refused, and held while there is room.
     flood 1 4
@@ -54,15 +50,15 @@ each_once() { [ -z "$(uploaded B | uniq -d)" ] && [ -z "$(comm -23 <(uploaded B)
     stop "peerd-$OTHER"
     peerd_of "$OTHER"
     wait_until 30 see_each_other
-    kill_db B
-    for n in "${NAMES[@]}"; do write "$n" B T0 11 20; done
-    wait_until 60 all_say B ".active and .at == \"$AT\""
+    lose_db B T0 11 20
     stop "peerd-$AT" KILL || true
     was=$(given_up B dropped)
     bulk "$OTHER" B U1 1 600
     wait_until 30 eval 'spillway --spool "$T/$OTHER" peers --json | grep -q "connect\|refused\|trouble"'
-    [ "$(held "$OTHER" B)" -gt 0 ] && [ "$(given_up B dropped)" -eq "$was" ]
-    [ -z "$(dropped sacrificial-unreachable)" ] && [ "$(spillway --spool "$T/$OTHER" status --json | jq -r '[.. | .pressure? // empty][0]')" = ok ]
+    [ "$(held "$OTHER" B)" -gt 0 ]
+    [ "$(given_up B dropped)" -eq "$was" ]
+    [ -z "$(dropped sacrificial-unreachable)" ]
+    [ "$(spillway --spool "$T/$OTHER" status --json | jq -r '[.. | .pressure? // empty][0]')" = ok ]
     for i in $(seq 2 11); do bulk "$OTHER" B "U$i" 1 600; done &
     flooding=$!
     wait_until 60 eval '[ -n "$(dropped sacrificial-unreachable)" ]'

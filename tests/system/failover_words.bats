@@ -8,7 +8,6 @@ setup() {
     spillway_setup
     mkdir "$T/adx"
 }
-teardown() { stop_all; }
 
 write() { # DB TABLE ROWS
     seq "$3" | walwriter --spool "$SPOOL" --db "$1" --table "$2" --schema n:long --no-guard 2>/dev/null
@@ -73,7 +72,6 @@ state() { failover | jq -e --arg db "$1" ".databases[] | select(.db == \$db) | $
     [ "$status" -eq 0 ]
     [[ $output == *"sealed/B/T,"*"peerd does not run"* ]]
     peerd_up
-    wait_until 10 test -n "$(segments upload B)" || :
     in_upload() { [ "$(count upload B)" -eq 1 ]; }
     wait_until 10 in_upload
     spillway --spool "$SPOOL" explain B --json | jq -e '.queue == "upload" and .way == "own" and .to == "n0"'
@@ -108,7 +106,8 @@ is_in() { [ -e "$SPOOL/$1/D/$file" ]; } # QUEUE
     up --transfer-linger 1h
     own=$(owned_by n0)
     theirs=$(owned_by b)
-    [ -n "$own" ] && [ -n "$theirs" ]
+    [ -n "$own" ]
+    [ -n "$theirs" ]
     wait_until 20 told_of "$theirs"
     told '.way == "shard" and .to == "b" and .rule == "linger" and (.why | test("waits for others.*for "))'
     is_in sealed

@@ -7,7 +7,6 @@ setup() {
     spillway_setup
     mkdir "$T/archive"
 }
-teardown() { stop_all; }
 
 # put TABLE FIRST LAST: a segment of these rows, in the archive.
 put() {

@@ -1,23 +1,35 @@
 # Shared by all system tests:
 #
 #     load lib
-#     setup() { spillway_setup; }
-#     teardown() { stop_all; }
 #
+# Behind it a file may have a setup() of its own, which begins with spillway_setup, and a teardown(), which ends with stop_all.
 # Each test has a directory of its own, $T, an empty spool $SPOOL in it, and the programs of $BUILD in PATH. Nothing waits for a time:
 # wait_until polls a condition with a deadline. What start() started is stopped and waited for, and $T removed (KEEP=1 keeps it).
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0 # run --separate-stderr
 
+REPO=${REPO:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+
+setup() { spillway_setup; }
+teardown() { stop_all; }
+
 spillway_setup() {
-    REPO=${REPO:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
     PATH=$REPO/${BUILD:-build}/bin:$PATH
     T=$(mktemp -d "${TMPDIR:-/tmp}/spillway-test.XXXXXX")
     SPOOL=$T/spool
     mkdir "$SPOOL" "$T/.pids"
     export REPO PATH T SPOOL
-    unset "${!SPILLWAY_@}"
+    unset "${!SPILLWAY_@}" "${!AZURE_@}" "${!IDENTITY_@}"
+}
+
+# empty_spool: begin again with a new one.
+empty_spool() { rm -rf "$SPOOL" && mkdir "$SPOOL"; }
+
+# self_signed: $T/cert.pem and $T/key.pem, of this machine.
+self_signed() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$T/key.pem" -out "$T/cert.pem" 2>"$T/openssl.log"
 }
 
 # wait_until SECONDS COMMAND...: run the command until it succeeds. Fails, naming it, when it has not within SECONDS on an idle machine;
@@ -105,3 +117,33 @@ count() { segments "$@" | wc -l; }
 
 # rows QUEUE [DB]: their content.
 rows() { segments "$@" | xargs -r -d '\n' zcat; }
+
+# jq of 1.6 says 0 for -e when it read nothing, and so `PROGRAM | jq -e CONDITION` would hold for a program that failed. Here -e without any
+# output is never 0: 4, as for a filter without output. Without -e it is the program as it is. A `bash -c` has to ask for [ "$(.. | jq ..)" = true ].
+jq() {
+    local said status=0
+    if ! jq_wants_exit_status "$@"; then
+        command jq "$@"
+        return
+    fi
+    said=$(command jq "$@"; status=$?; echo .; exit "$status") || status=$? # the dot keeps the line ends
+    said=${said%.}
+    printf '%s' "$said"
+    [ "$status" -ne 0 ] || [ -n "$said" ] || { echo "jq: nothing came in" >&2; return 4; }
+    return "$status"
+}
+
+# jq_wants_exit_status ARGUMENT...: is -e among the options, alone or with others (-er)? What belongs to another option is none.
+jq_wants_exit_status() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --exit-status) return 0 ;;
+        --arg | --argjson | --slurpfile | --rawfile | --argfile) shift 2 ;;
+        --indent | -L) shift ;;
+        -L* | --*) ;;
+        -*e*) return 0 ;;
+        esac
+        shift || break
+    done
+    return 1
+}

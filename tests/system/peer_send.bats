@@ -9,7 +9,6 @@ setup() {
     FLAGS=(--name a --listen 127.0.0.1:0 --peer-poll 50ms --peer-hold 2s --scan-interval 50ms --transfer-linger 0 --retry-min 20ms
         --retry-max 200ms --no-guard)
 }
-teardown() { stop_all; }
 
 # theirs N: N tables that b owns, one a line; ours N: that we do.
 theirs() { python3 "$REPO/tests/tools/owner.py" --of b "$1" D a b; }
@@ -31,6 +30,22 @@ is_at_rest() {
     done
 }
 
+# is_here ROWS: so many are in upload/. diverted ROWS, sent ROWS: so many are there, or at the peer, and nothing is on its way.
+is_here() { [ "$(rows upload | wc -l)" -eq "$1" ]; }
+diverted() { is_here "$1" && is_at_rest; }
+sent() { [ "$(stored | wc -l)" -eq "$1" ] && is_at_rest; }
+
+# crash_at POINT: peerd runs until it dies there (it must), then again until nothing is left to do.
+crash_at() {
+    local code=0
+    SPILLWAY_CRASH_AT=$1 run_peerd --transfer-linger 50ms
+    wait_for peerd || code=$?
+    [ $code -eq 137 ] || { echo "$1 was not reached: $code"; return 1; }
+    run_peerd
+    wait_until 20 is_at_rest
+    stop peerd
+}
+
 @test "another member's table goes to it, ours to upload/, and all that is sent says who it is" {
     peer b
     t=$(theirs 1)
@@ -39,8 +54,7 @@ is_at_rest() {
     ours=$(ours 1)
     write "$ours" 1 3
     run_peerd
-    sent() { [ "$(stored | wc -l)" -eq 15 ] && is_at_rest; }
-    wait_until 15 sent
+    wait_until 15 sent 15
     [ "$(stored | sort -n | uniq | wc -l)" -eq 15 ]
     [ "$(rows upload | wc -l)" -eq 3 ]
     [ "$(requests | jq -r .query.db)" = D ]
@@ -51,11 +65,10 @@ is_at_rest() {
     request=$(requests | jq -r '.headers["X-Request-Id"]')
     grep -q "segments-sent.* request=$request" "$T/peerd.log"
     # The bytes on the wire are the segments', untouched.
-    run segtool_list
+    gzip -t "$PEER"/stored/*.gz
     [ "$(status_of .transfers.totals.D.rows_sent)" -eq 15 ]
     [ "$(status_of .transfers.totals.D.segments_sent)" -eq 2 ]
 }
-segtool_list() { gzip -t "$PEER"/stored/*.gz; }
 
 @test "large bodies wait for the peer's word, and a refusal from the head alone costs no body" {
     peer b
@@ -63,13 +76,11 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     seq 1 200000 | shuf | walwriter --spool "$SPOOL" --db D --table "$t" --no-guard 2>/dev/null
     script '{"status":413,"early":true,"code":"too-large"}'
     run_peerd
-    diverted() { [ "$(rows upload | wc -l)" -eq 200000 ]; }
-    wait_until 15 diverted
+    wait_until 15 diverted 200000
     [ "$(requests | jq -r '.did, .headers.Expect')" = $'early\n100-continue' ]
     [ "$(stored | wc -l)" -eq 0 ]
     write "$t" 1 10 # small: sent at once
-    sent() { [ "$(stored | wc -l)" -eq 10 ]; }
-    wait_until 15 sent
+    wait_until 15 sent 10
     [ "$(requests | tail -n 1 | jq -r .headers.Expect)" = null ]
 }
 
@@ -101,11 +112,10 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     printf 'XXXX' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") - 40)) conv=notrunc status=none
     script '{"status":400,"code":"bad-segment","why":"payload"}'
     run_peerd --transfer-linger 100ms
-    diverted() { [ "$(count upload)" -eq 2 ] && is_at_rest; }
-    wait_until 15 diverted
+    wait_until 15 eval '[ "$(count upload)" -eq 2 ] && is_at_rest' # and not its rows: it cannot be read
     [ "$(count quarantine)" -eq 0 ]
     mkdir "$T/out"
-    run uploader --spool "$SPOOL" --database "D=dir:$T/out" --once --no-guard
+    run -0 uploader --spool "$SPOOL" --database "D=dir:$T/out" --once --no-guard
     [ "$(zcat "$T"/out/D/*/*.gz | wc -l)" -eq 5 ] # and the damaged one is uploader's to salvage
 }
 
@@ -120,8 +130,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     [ "$(find "$SPOOL/transfer" -name '*.gz' | wc -l)" -eq 1 ]
     echo secret-of-b >"$T/token"
     kill -HUP "$(pid_of peerd)"
-    sent() { [ "$(stored | wc -l)" -eq 5 ] && is_at_rest; }
-    wait_until 15 sent
+    wait_until 15 sent 5
     run grep -c -e secret-of-b -e wrong "$T/peerd.log"
     [ "$output" -eq 0 ]
 }
@@ -132,8 +141,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     script '{"status":403,"code":"forbidden","why":"not you"}' '{"status":403,"code":"forbidden","why":"not you"}'
     write "$t" 1 5
     run_peerd --retry-max 100ms --peer-unhealthy 20ms
-    sent() { [ "$(stored | wc -l)" -eq 5 ] && is_at_rest; }
-    wait_until 20 sent
+    wait_until 20 sent 5
     grep -q '^error transfer-failed.*answer=unauthorised.*not you' "$T/peerd.log"
     [ "$(requests | wc -l)" -eq 3 ]
     [ "$(requests | jq -r .query.id | sort -u | wc -l)" -eq 1 ]
@@ -146,12 +154,10 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     script '{"status":429,"headers":{"Retry-After":"600","Spillway-Failover":"D"},"code":"failover","why":"D is full here"}'
     write "$t" 1 5
     run_peerd --peer-unhealthy 10m
-    diverted() { [ "$(rows upload | wc -l)" -eq 5 ] && is_at_rest; }
-    wait_until 15 diverted
+    wait_until 15 diverted 5
     other=$(python3 "$REPO/tests/tools/owner.py" --of b 1 E a b)
     seq 1 7 | walwriter --spool "$SPOOL" --db E --table "$other" --no-guard 2>/dev/null
-    sent() { [ "$(stored | wc -l)" -eq 7 ] && is_at_rest; }
-    wait_until 15 sent
+    wait_until 15 sent 7
     [ "$(requests | jq -r .query.db)" = $'D\nE' ]
 }
 
@@ -163,8 +169,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
         script "$step"
         write "$t" 1 5
         run_peerd
-        diverted() { [ "$(rows upload | wc -l)" -eq 5 ] && is_at_rest; }
-        wait_until 15 diverted
+        wait_until 15 diverted 5
         [ "$(stored | wc -l)" -eq 0 ]
         grep -q "^warn transfer-diverted" "$T/peerd.log"
         stop peerd
@@ -179,7 +184,6 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     script '{"status":429,"headers":{"Retry-After":"10"}}'
     write "$t" 1 5
     run_peerd --peer-unhealthy 50ms
-    diverted() { [ "$(rows upload | wc -l)" -ge "$1" ] && is_at_rest; }
     wait_until 15 diverted 5
     [ "$(status_of '.transfers.peers[0].trouble')" = true ]
     [ "$(status_of '.transfers.peers[0].trouble_ms')" -gt 300 ] # Retry-After, not --peer-unhealthy
@@ -189,8 +193,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     recovered() { [ "$(status_of '.transfers.peers[0].trouble')" = false ]; }
     wait_until 25 recovered
     write "$t" 11 15
-    sent() { [ "$(stored | wc -l)" -eq 5 ]; }
-    wait_until 15 sent
+    wait_until 15 sent 5
     [ "$(grep -c peer-unhealthy "$T/peerd.log")" -eq 1 ]
 }
 
@@ -200,8 +203,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     script '{"status":503,"headers":{"Retry-After":"1"}}' '{"status":503}'
     write "$t" 1 5
     run_peerd
-    sent() { [ "$(stored | wc -l)" -eq 5 ] && is_at_rest; }
-    wait_until 20 sent
+    wait_until 20 sent 5
     [ "$(requests | wc -l)" -eq 3 ]
     [ "$(requests | jq -r .query.id | sort -u | wc -l)" -eq 1 ]
     retry=$(grep -m1 -o 'retry_ms=[0-9]*' "$T/peerd.log")
@@ -212,8 +214,8 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     wait_until 15 grep -q '^warn transfer-failed.*status=503.*code=draining' "$T/peerd.log"
     [ "$(count upload)" -eq 0 ]
     stop b KILL || : # between two requests
-    diverted() { [ "$(rows upload)" = "$(seq 6 10)" ] && is_at_rest; }
-    wait_until 20 diverted
+    wait_until 20 diverted 5
+    [ "$(rows upload)" = "$(seq 6 10)" ]
 }
 
 @test "a lost answer: the same bytes under the same id to the same peer, until it answers, and once" {
@@ -225,8 +227,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
         script "$step" '{"status":429}' '{"status":503}' '{"do":"lose"}' # what comes then settles nothing
         write "$t" 1 50
         run_peerd --transfer-stall 1s --peer-unhealthy 20ms
-        sent() { [ "$(stored | wc -l)" -eq 50 ] && is_at_rest; }
-        wait_until 30 sent
+        wait_until 30 sent 50
         [ "$(requests | jq -r .query.id | sort -u | wc -l)" -eq 1 ]
         [ "$(requests | wc -l)" -eq 5 ]
         [ "$(count upload)" -eq 0 ]
@@ -247,8 +248,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     failed() { grep -q '^warn transfer-failed.*answer=unknown' "$T/peerd.log"; }
     wait_until 15 failed
     write "$t" 51 60
-    diverted() { [ "$(rows upload | wc -l)" -eq 10 ]; }
-    wait_until 15 diverted
+    wait_until 15 is_here 10
     [ "$(find "$SPOOL/transfer" -name plan.json | wc -l)" -eq 1 ]
     [ "$(status_of .transfers.in_doubt)" -eq 1 ]
     peer b --port "$port"
@@ -264,8 +264,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     for _ in $(seq 200); do script '{"status":503}'; done
     write "$t" 1 50
     run_peerd --transfer-give-up 1s --peer-unhealthy 20ms
-    diverted() { [ "$(rows upload | wc -l)" -eq 50 ] && is_at_rest; }
-    wait_until 20 diverted
+    wait_until 20 diverted 50
     grep -q '^error transfer-possibly-twice' "$T/peerd.log"
     [ "$(status_of .transfers.totals.D.rows_possibly_twice)" -eq 50 ]
     stop peerd
@@ -279,8 +278,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     wait_until 15 failed
     stop peerd
     start peerd peerd --spool "$SPOOL" --scan-interval 50ms --no-guard --name a
-    all() { [ "$(rows upload | wc -l)" -eq 60 ]; }
-    wait_until 15 all
+    wait_until 15 is_here 60
     [ "$(status_of .transfers.totals.D.rows_possibly_twice)" -eq 60 ]
 }
 
@@ -292,8 +290,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     three() { [ "$(requests | wc -l)" -eq 3 ] && [ "$(status_of .transfers.in_flight)" -eq 3 ]; }
     wait_until 15 three
     touch "$T/go"
-    sent() { [ "$(stored | wc -l)" -eq 60 ] && is_at_rest; }
-    wait_until 20 sent
+    wait_until 20 sent 60
     [ "$(requests | jq .connection | sort -u | wc -l)" -le 3 ]
 }
 
@@ -302,32 +299,27 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
     t=$(theirs 1)
     write "$t" 1 5
     run_peerd --max-transfer-age 0
-    old() { [ "$(rows upload | wc -l)" -eq 5 ]; }
-    wait_until 15 old
+    wait_until 15 diverted 5
     stop peerd
     write "$t" 6 10
     run_peerd --max-transfer-size 100
-    large() { [ "$(rows upload | wc -l)" -eq 10 ]; }
-    wait_until 15 large
+    wait_until 15 diverted 10
     stop peerd
     [ "$(requests | wc -l)" -eq 0 ]
     run_peerd --transfer-linger 2s
     for i in 1 2 3; do write "$t" "$i" "$i"; done
-    sent() { [ "$(stored | wc -l)" -eq 3 ]; }
-    wait_until 15 sent
+    wait_until 15 sent 3
     [ "$(requests | wc -l)" -le 2 ]
 }
 
 @test "over TLS, both sides verified" {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 \
-        -addext subjectAltName=IP:127.0.0.1 -keyout "$T/key.pem" -out "$T/cert.pem" 2>/dev/null
+    self_signed
     peer b --cert "$T/cert.pem" --key "$T/key.pem" --ca "$T/cert.pem"
     t=$(theirs 1)
     PEER_URL=https://127.0.0.1:$(cat "$PEER/port")
     write "$t" 1 5
     run_peerd --tls-ca "$T/cert.pem" --tls-cert "$T/cert.pem" --tls-key "$T/key.pem"
-    sent() { [ "$(stored | wc -l)" -eq 5 ] && is_at_rest; }
-    wait_until 20 sent
+    wait_until 20 sent 5
 }
 
 @test "killed at each point and started again: nothing is lost, nothing is sent twice, each row is counted once" {
@@ -339,13 +331,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
         write "$t" $first $((first + 4))
         write "$t" $((first + 5)) $((first + 9))
         first=$((first + 10))
-        SPILLWAY_CRASH_AT=$point run_peerd --transfer-linger 50ms
-        code=0
-        wait_for peerd || code=$?
-        [ $code -eq 137 ] || { echo "$point was not reached: $code"; false; }
-        run_peerd
-        wait_until 20 is_at_rest
-        stop peerd
+        crash_at "$point"
         [ "$(stored | sort -n | uniq | wc -l)" -eq $((first - 1)) ] || { echo "after $point rows are missing"; false; }
         [ "$(stored | wc -l)" -eq $((first - 1)) ] || { echo "after $point rows are there twice"; false; }
         [ "$(jq .databases.D.rows_sent "$SPOOL/state/peerd.json")" -eq $((first - 1)) ] || { echo "$point: counted $(jq .databases.D.rows_sent "$SPOOL/state/peerd.json")"; false; }
@@ -361,13 +347,7 @@ segtool_list() { gzip -t "$PEER"/stored/*.gz; }
         write "$t" $((first + 5)) $((first + 9))
         first=$((first + 10))
         case $point in transfer:*) script '{"status":400}' ;; *) script '{"status":413}' ;; esac
-        SPILLWAY_CRASH_AT=$point run_peerd --transfer-linger 50ms
-        code=0
-        wait_for peerd || code=$?
-        [ $code -eq 137 ] || { echo "$point was not reached: $code"; false; }
-        run_peerd
-        wait_until 20 is_at_rest
-        stop peerd
+        crash_at "$point"
         all() { stored; rows upload; rows quarantine; }
         [ "$(all | sort -n | uniq | wc -l)" -eq $((first - 1)) ] || { echo "after $point rows are missing"; false; }
         [ "$(all | wc -l)" -eq $((first - 1)) ] || { echo "after $point rows are there twice"; false; }

@@ -3,9 +3,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 write() { # TABLE ROWS
     seq "$2" | walwriter --spool "$SPOOL" --db D --table "$1" --schema n:long --no-guard 2>/dev/null
 }

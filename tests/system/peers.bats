@@ -7,9 +7,6 @@ load peers
 
 NAMES=(a b c)
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # ports: one for each instance, known before they start, because the others must know them. Taken by someone else meanwhile: said by peerd.
 choose_ports() {
     for n in "${NAMES[@]}"; do
@@ -36,8 +33,6 @@ uploader_of() { # NAME
     start "uploader-$1" uploader --spool "$T/$1" --database "D=dir:$T/out-$1" --no-guard --scan-interval 50ms --batch-age 0
 }
 
-is_up() { spillway --spool "$T/$1" status --json | jq -e '.programs.peerd.pid'; }
-
 see_each_other() { # each of them sees all as present
     local n
     for n in "${NAMES[@]}"; do
@@ -45,13 +40,18 @@ see_each_other() { # each of them sees all as present
     done
 }
 
-@test "a table's rows from all instances end in the uploads of the one that owns it" {
-    choose_ports
+ring_up() {
+    local n
     for n in "${NAMES[@]}"; do
         peerd_of "$n"
         uploader_of "$n"
     done
     wait_until 20 see_each_other
+}
+
+@test "a table's rows from all instances end in the uploads of the one that owns it" {
+    choose_ports
+    ring_up
     for t in T1 T2 T3 T4 T5 T6; do
         for n in "${NAMES[@]}"; do write "$n" $t 1 500; done
     done
@@ -69,16 +69,13 @@ see_each_other() { # each of them sees all as present
     request=$(grep -ho 'segments-sent.*' "$T"/peerd-a.log | head -n 1 | sed 's/.* request=//')
     [ -n "$request" ]
     run grep -l "request=$request" "$T"/peerd-b.log "$T"/peerd-c.log
-    [ "$status" -ne 2 ] && [ "${#lines[@]}" -eq 1 ]
+    [ "$status" -ne 2 ]
+    [ "${#lines[@]}" -eq 1 ]
 }
 
 @test "peerds killed at random: no row is lost, none is there twice" {
     choose_ports
-    for n in "${NAMES[@]}"; do
-        peerd_of "$n"
-        uploader_of "$n"
-    done
-    wait_until 20 see_each_other
+    ring_up
     for round in $(seq 8); do
         for n in "${NAMES[@]}"; do write "$n" "T$((round % 4 + 1))" $((round * 100)) $((round * 100 + 99)); done
         victim=${NAMES[RANDOM % 3]}
@@ -97,11 +94,7 @@ see_each_other() { # each of them sees all as present
         proxy "proxy-$n" "${!port}"
         declare -g "VIA_$n=$(cat "$T/proxy-$n/port")"
     done
-    for n in "${NAMES[@]}"; do
-        peerd_of "$n"
-        uploader_of "$n"
-    done
-    wait_until 20 see_each_other
+    ring_up
     for n in "${NAMES[@]}"; do echo chaos >"$T/proxy-$n/mode"; done
     for round in $(seq 8); do
         for n in "${NAMES[@]}"; do write "$n" "T$((round % 4 + 1))" $((round * 1000)) $((round * 1000 + 999)); done

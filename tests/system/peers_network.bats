@@ -77,7 +77,7 @@ uploaders() {
         done | paste -sd' ')"
     done
 }
-each_has_one() { run ! grep -vE '^T[0-9]+ n[0-9]$' "$1"; }
+each_has_one() { run -1 grep -vE '^T[0-9]+ n[0-9]$' "$1"; }
 
 @test "members in network namespaces come, go and are cut off while rows flow: one uploader a table, only a share moves, each row once" {
     (umask 077; echo a-secret-of-the-ring >"$T/token")

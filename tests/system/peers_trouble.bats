@@ -4,9 +4,6 @@
 load lib
 load ring
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # write NAME TABLE FIRST LAST: rows into that instance.
 write() { seq "$3" "$4" | walwriter --spool "$T/$1" --db D --table "$2" --no-guard 2>/dev/null; }
 # rows_of NAME QUEUE; is_routed NAME: nothing there waits to be routed or sent.

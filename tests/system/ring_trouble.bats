@@ -4,9 +4,6 @@
 load lib
 load ring
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # trouble_is WORD TEXT: n0 says so of n1.
 trouble_is() { [ "$(peer_field n0 n1 trouble)" = "$1" ] && [[ $(peer_field n0 n1 words) == *"$2"* ]]; }
 

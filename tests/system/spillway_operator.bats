@@ -1,11 +1,7 @@
 #!/usr/bin/env bats
 # requeue, rm, export and the filters: what an operator does by hand while everything runs.
 
-bats_require_minimum_version 1.5.0
 load lib
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 sw() { spillway --spool "$SPOOL" "$@"; }
 
@@ -43,7 +39,8 @@ END
     [ "$(sw ls --json --in sealed | jq -s length)" -eq 1 ]
     [ "$(sw ls --json --in sealed --in upload | jq -s length)" -eq 3 ]
     [ "$(sw ls --json --in upload D/T | jq -s length)" -eq 1 ]
-    [ "$(sw ls --json --older 1h | jq -s length)" -eq 0 ]
+    run -0 sw ls --json --older 1h
+    [ -z "$output" ]
     [ "$(sw ls --json --newer 1h | jq -s length)" -eq 3 ]
     [ "$(sw ls --json --older 0 --newer 1d | jq -s length)" -eq 3 ]
     file=$(segments sealed)
@@ -150,7 +147,8 @@ END
     [ "$(count sealed D)" -eq 1 ]
     [ ! -e "$SPOOL/sealed/D/$name" ]
     fresh=$(segments sealed D | sed 's/.*,\(.\{16\}\)[.].*/\1/')
-    [ $((16#$fresh >> 23)) -eq $((16#$(sed 's/.*,\(.\{16\}\)[.].*/\1/' <<<"$name") >> 23)) ] # as old as before
+    old=${name##*,}
+    [ $((16#$fresh >> 23)) -eq $((16#${old%%.*} >> 23)) ] # as old as before
     sw verify --deep
     rm "$SPOOL/upload/D/$name"
     mv "$(segments sealed D)" "$SPOOL/quarantine/D/2,$name"
@@ -339,7 +337,7 @@ signal.pause()'
     done
     sw rm D --in upload --in sealed --yes || [ $? -eq 1 ]
     sw requeue --all || [ $? -eq 1 ]
-    drained() { [ "$(spillway --spool "$SPOOL" ls --json | wc -l)" -eq 0 ]; }
+    drained() { left=$(spillway --spool "$SPOOL" ls --json) && [ -z "$left" ]; }
     wait_until 20 drained
     stop uploader
     stop peerd

@@ -1,16 +1,23 @@
-# For tests of the uploader. Needs lib.bash (load lib first).
+# For tests of the uploader. Needs lib.bash (load lib first). A file may have an up() of its own, behind it.
 # shellcheck shell=bash disable=SC2034 # who loads it uses it
 
+# write TABLE [WALWRITER-OPTION]... < rows: one more run of walwriter into sealed/, as DB and SCHEMA say (SCHEMA='': without one).
 SCHEMA='n:long,s:string'
-
-# write TABLE [WALWRITER-OPTION]... < rows: one more run of walwriter into sealed/
 write() {
     local table=$1
     shift
-    walwriter --spool "$SPOOL" --db "${DB:-D}" --table "$table" --no-guard --log-level error "$@"
+    walwriter --spool "$SPOOL" --db "${DB:-D}" --table "$table" ${SCHEMA:+--schema "$SCHEMA"} --no-guard --log-level error "$@"
 }
 
+# numbers FIRST LAST: rows for that schema. noise COUNT: such that do not compress well.
 numbers() { seq "$1" "$2" | sed 's/.*/&,row &/'; }
+noise() { awk -v n="$1" 'BEGIN { srand(7); for (i = 1; i <= n; i++) printf "%d,%.12f %.12f\n", i, rand(), rand() }'; }
+
+# damage [SEGMENT]: some bytes in the middle of the only one that is sealed.
+damage() {
+    local file=${1:-$(segments sealed)}
+    printf 'XXXX' | dd of="$file" bs=1 seek=$(($(stat -c %s "$file") / 2)) conv=notrunc status=none
+}
 
 # up [OPTION]...: one run over sealed/ with quick retries
 up() { uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms "$@"; }
@@ -24,7 +31,26 @@ start_up() {
 out_rows() { find "$T/out/D/$1" -name '*.gz' 2>/dev/null | sort | xargs -r zcat; }
 
 # nothing_left: the queue and batch/ hold no file (an empty folder may stay)
-nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/upload" "$SPOOL/batch" -type f)" ]; }
+nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/upload" "$SPOOL/batch" -type f 2>/dev/null)" ]; }
+
+# crash_at POINT [OPTION]...: up until it dies there (it must), then up again to the end
+crash_at() {
+    local point=$1
+    shift
+    SPILLWAY_CRASH_AT=$point run up "$@"
+    [ "$status" = 137 ] || { echo "did not die at $point: $status $output" >&2; return 1; }
+    run -0 up "$@"
+    nothing_left
+}
+
+# no_secrets [REGEX [FILE]...]: what matches (anything planted) is neither in $output, nor in the spool, nor in these files (all logs).
+# shellcheck disable=SC2154 # bats sets output
+no_secrets() {
+    local regex=${1:-planted} found
+    [ $# -gt 0 ] || set -- "" "$T"/*.log
+    found=$(grep -E "$regex" <<<"$output"; grep -rlaE "$regex" "$SPOOL" "${@:2}") || :
+    [ -z "$found" ] || { echo "secrets: $found" >&2; return 1; }
+}
 
 ask() { python3 - "$SPOOL" "$1" <<'PYTHON'
 import json, os, socket, struct, sys

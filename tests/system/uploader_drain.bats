@@ -2,13 +2,9 @@
 # A database that was away is back: how it is met, by one uploader and by several.
 # shellcheck disable=SC2154,SC2030,SC2031,SC2317 # bats sets status and output; each test is a subshell
 
-bats_require_minimum_version 1.5.0
 load lib
 load adxsim
 load uploader
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
 
 away() { sim_fault '{"db":"D","status":503,"count":0}'; }
 
@@ -33,9 +29,9 @@ arrived() { curl -sS "$SIM/_sim/ingestions?db=D" | jq -r '.ingestions[].table'; 
     sim_start --database D
     for share in 75 100; do
         away
-        for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | write "Old$i" --schema "$SCHEMA"; done
+        for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | write "Old$i"; done
         age 600 Old{1..8}
-        for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | write "New$i" --schema "$SCHEMA"; done
+        for i in 1 2 3 4 5 6 7 8; do numbers 1 5 | write "New$i"; done
         start_up --database D="$SIM" --uploads 1 --batch-segments 1 --drain-share $share
         wait_until 10 status_is breaker open
         sim_no_faults
@@ -63,14 +59,14 @@ for one in json.load(sys.stdin)["last"]:
 @test "drain: 429 is honoured meanwhile, Retry-After and all" {
     sim_start --database D
     away
-    for i in $(seq 24); do numbers 1 5 | write "T$i" --schema "$SCHEMA"; done
+    for i in $(seq 24); do numbers 1 5 | write "T$i"; done
     start_up --database D="$SIM" --uploads 8 --batch-segments 1
     wait_until 10 status_is breaker open
     sim_no_faults
     sim_fault '{"match":"ingest","db":"D","after":5,"status":429,"retry_after":2,"count":3}'
     wait_until 30 nothing_left
     [ "$(arrived | wc -l)" -eq 24 ]
-    run ! grep -q 'database-down.*was=throttled' "$T/uploader.log"
+    run -1 grep -q 'database-down.*was=throttled' "$T/uploader.log"
     # For two seconds after such an answer nothing begins, but what was under way before it was heard.
     uploads | python3 -c '
 import sys
@@ -88,7 +84,7 @@ for end in refused:
     away
     mkdir "$T"/s1 "$T"/s2 "$T"/s3
     for n in 1 2 3; do
-        for i in $(seq 30); do numbers 1 3 | SPOOL=$T/s$n write "T$((n * 100 + i))" --schema "$SCHEMA"; done
+        for i in $(seq 30); do numbers 1 3 | SPOOL=$T/s$n write "T$((n * 100 + i))"; done
         start "up$n" uploader --spool "$T/s$n" --queue sealed --no-guard --batch-age 0 --batch-segments 1 --scan-interval 20ms --retry-min 10ms \
             --retry-max 50ms --breaker-failures 2 --breaker-time 0 --probe-interval 100ms --recovery-hold 50ms --uploads 24 --database D="$SIM"
     done
@@ -127,13 +123,13 @@ assert most > 6, most'
     [[ $(status_of reason) == *connect* ]]
     asked_again() { tac "$T/uploader.log" | sed '/database-still-down/q' | grep -q '^warn probe .*db=D'; }
     wait_until 10 asked_again
-    run ! grep -q database-up "$T/uploader.log"
+    run -1 grep -q database-up "$T/uploader.log"
     stop uploader
     sim_start --listen "127.0.0.1:$port" --database D
     start_up --database D="http://127.0.0.1:$port" --idle-probe 1h --probe-interval 1h
     wait_until 10 status_is health up
     stop uploader
-    run ! grep -q '"D"' "$SPOOL/state/health.json"
+    run -1 grep -q '"D"' "$SPOOL/state/health.json"
     start_up --database D="http://127.0.0.1:1" --idle-probe 50ms
     wait_until 10 status_is health down
     stop uploader

@@ -3,11 +3,10 @@
 # Request by request: uploader_wire.bats.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
-REPO=${REPO:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
 load lib
 load adxsim
 load azurite
+load uploader
 
 # One Azurite for the file; each test has two accounts of its own there, so that none meets the messages of another.
 accounts_of() { echo "test$1a" "test$1b"; }
@@ -31,7 +30,6 @@ setup() {
     # shellcheck disable=SC2207
     ACCOUNTS=($(accounts_of "$BATS_TEST_NUMBER"))
 }
-teardown() { stop_all; }
 
 # both_start [OPTION]...: engine and data management over this test's accounts
 both_start() {
@@ -40,17 +38,9 @@ both_start() {
     DM=$(jq -r .dm "$T/ready.json")
 }
 
-SCHEMA='n:long,s:string'
-write() {
-    local table=$1
-    shift
-    walwriter --spool "$SPOOL" --db D --table "$table" --schema "$SCHEMA" --no-guard --log-level error "$@"
-}
-numbers() { seq "$1" "$2" | sed 's/.*/&,row &/'; }
 flags() { echo --spool "$SPOOL" --queue sealed --no-guard --retry-min 10ms --retry-max 200ms --database D="$SIM" --data-management D="$DM"; }
 # shellcheck disable=SC2046
 up() { uploader $(flags) --once --ingest queued "$@"; }
-nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/batch" -type f)" ]; }
 has_rows() { [ "$(sim_rows "$1" D)" = "$2" ]; }
 
 # is_there TABLE N: rows 1..N, each once, when ADX has dealt with all messages
@@ -59,17 +49,6 @@ is_there() {
     wait_until 20 has_rows "$1" "$2"
     wait_until 20 all_ended
     numbers 1 "$2" | diff - <(sim_csv "$1" D | sort -n)
-}
-
-# crash_at POINT FLAG...: run until it dies there (it must), then run again to the end
-crash_at() {
-    local point=$1
-    shift
-    # shellcheck disable=SC2046
-    run env SPILLWAY_CRASH_AT="$point" uploader $(flags) --once --ingest queued "$@"
-    [ "$status" = 137 ] || { echo "did not die at $point: $status $output" >&2; return 1; }
-    run -0 up "$@"
-    nothing_left
 }
 
 @test "queued through storage: csv and json, several batches, with exact raw sizes" {
@@ -87,7 +66,7 @@ crash_at() {
 
 @test "queued through storage: in blocks" {
     both_start --set batch-ms=100
-    awk 'BEGIN { srand(7); for (i = 1; i <= 150000; i++) printf "%d,%.12f %.12f\n", i, rand(), rand() }' >"$T/rows"
+    noise 150000 >"$T/rows"
     write B --block-bytes 4K <"$T/rows"
     run -0 up
     wait_until 30 has_rows B 150000

@@ -3,13 +3,12 @@
 # secret can reach it, and the error says what happened.
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load sink
+load uploader
 
 setup() {
     spillway_setup
-    unset "${!AZURE_@}" "${!IDENTITY_@}"
     sink_start
     ELSEWHERE=$SINK
     cp "$T/.pids/sink" "$T/.pids/elsewhere"
@@ -18,10 +17,7 @@ setup() {
     echo planted-secret >"$T/secret"
     TURN=0
 }
-teardown() { stop_all; }
 
-write() { seq 5 | walwriter --spool "$SPOOL" --db D --table A --schema 'n:long' --no-guard --log-level error; }
-nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/batch" -type f)" ]; }
 up() { uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 20ms --database D="$SINK" --log-level debug "$@"; }
 
 # redirect MATCH: from now on such requests are sent elsewhere, by each of the four statuses in turn
@@ -49,7 +45,7 @@ kept() {
     local match=$1
     shift
     redirect "$match"
-    write
+    numbers 1 5 | write A
     run -75 "$@"
     was_kept "$match"
     [ "$(count quarantine)" = 0 ]
@@ -69,8 +65,7 @@ kept() {
 }
 
 @test "redirects: of blocks and their list" {
-    awk 'BEGIN { srand(7); for (i = 1; i <= 100000; i++) printf "%d,%.12f %.12f\n", i, rand(), rand() }' |
-        walwriter --spool "$SPOOL" --db D --table Thin --schema 'n:long,s:string' --block-bytes 4K --no-guard --log-level error
+    noise 100000 | write Thin --block-bytes 4K
     for match in 'comp=block&' 'comp=blocklist'; do
         redirect "$match"
         run -75 up --ingest queued
@@ -84,7 +79,7 @@ kept() {
 @test "redirects: of questions about what failed, by the engine and in queues" {
     for way in show:'show ingestion failures' peek:peekonly; do
         redirect "${way#*:}"
-        write
+        numbers 1 5 | write A
         run -75 up --ingest queued --confirm "${way%%:*}" --confirm-after 100ms --adx-token-file "$T/token"
         was_kept "${way#*:}"
         sink_reset
@@ -96,7 +91,7 @@ kept() {
 @test "redirects: of sign-in services, identities of machines and of App Service, and an endpoint's metadata" {
     by_secret() { up --auth client-secret --client-id c --tenant-id t --client-secret-file "$T/secret" --authority "$SINK" "$@"; }
     by_workload() { up --auth workload --client-id c --tenant-id t --authority "$SINK" "$@"; }
-    write
+    numbers 1 5 | write A
     redirect 'oauth2|msi'
     run -75 by_secret
     was_kept 'POST /t/oauth2/v2.0/token'

@@ -2,40 +2,13 @@
 # Queued ingestion: request by request against a sink that keeps what it is sent (tests/tools/ingest_sink.py).
 # shellcheck disable=SC2154 # bats sets status and output
 
-bats_require_minimum_version 1.5.0
 load lib
 load sink
-
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
-SCHEMA='n:long,s:string'
-
-write() {
-    local table=$1
-    shift
-    walwriter --spool "$SPOOL" --db "${DB:-D}" --table "$table" --schema "$SCHEMA" --no-guard --log-level error "$@"
-}
-numbers() { seq "$1" "$2" | sed 's/.*/&,row &/'; }
-
-# noise COUNT: rows that do not compress well
-noise() { awk -v n="$1" 'BEGIN { srand(7); for (i = 1; i <= n; i++) printf "%d,%.12f %.12f\n", i, rand(), rand() }'; }
+load uploader
 
 # up [OPTION]...: one run over sealed/, everything queued
 up() {
     uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms --ingest queued --database D="$SINK" "$@"
-}
-nothing_left() { [ -z "$(find "$SPOOL/sealed" "$SPOOL/batch" -type f)" ]; }
-
-# crash_at POINT FLAG...: run until it dies there (it must), then run again to the end
-crash_at() {
-    local point=$1
-    shift
-    run env SPILLWAY_CRASH_AT="$point" uploader --spool "$SPOOL" --queue sealed --no-guard --once --retry-min 10ms --retry-max 50ms \
-        --ingest queued --database D="$SINK" "$@"
-    [ "$status" = 137 ] || { echo "did not die at $point: $status $output" >&2; return 1; }
-    run -0 up "$@"
-    nothing_left
 }
 
 # --- what is sent ---
@@ -105,8 +78,6 @@ PYTHON
     ENGINE=$SINK
     cp "$T/.pids/sink" "$T/.pids/engine"
     sink_start
-    numbers 1 5 | write A
-    run -0 up --database D="$ENGINE" --data-management D="$SINK" 2>&1 || :
     run -100 uploader --spool "$SPOOL" --database D="$ENGINE" --data-management D=dir:/x --once
     [[ $output == *"--data-management"* ]]
     numbers 1 5 | write A
@@ -176,8 +147,7 @@ auto() { up --ingest auto "$@"; }
 @test "queued: a container that fails is passed over for one of another account, with the same name" {
     for fault in '"status":503' '"status":403,"code":"AuthenticationFailed"' '"status":404,"code":"ContainerNotFound"' '"how":"drop","count":2' \
         '"status":500,"how":"after"'; do
-        rm -rf "$SPOOL"
-        mkdir "$SPOOL"
+        empty_spool
         sink_start
         numbers 1 5 | write A
         sink_fault "{\"match\":\"^PUT\",$fault}"
@@ -203,8 +173,7 @@ auto() { up --ingest auto "$@"; }
 
 @test "queued: a blob that storage will not have written over gets another name; no message speaks of the first" {
     for code in AuthorizationPermissionMismatch BlobAlreadyExists; do
-        rm -rf "$SPOOL"
-        mkdir "$SPOOL"
+        empty_spool
         sink_start
         numbers 1 5 | write A
         # Put, and the answer lost; from then on that name is taken in each of the three containers that are tried.
@@ -230,8 +199,7 @@ auto() { up --ingest auto "$@"; }
 
 @test "queued: a message whose answer is lost is posted again with the same BlobPath" {
     for fault in '"how":"drop-after"' '"status":500,"how":"after"'; do
-        rm -rf "$SPOOL"
-        mkdir "$SPOOL"
+        empty_spool
         sink_start
         numbers 1 5 | write A
         sink_fault "{\"match\":\"/messages\",$fault}"
@@ -305,7 +273,8 @@ auto() { up --ingest auto "$@"; }
     numbers 1 5 | write A
     run -137 env SPILLWAY_CRASH_AT=queued:after-uploaded uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --database D="$SINK"
     file=$(echo "$SPOOL"/batch/D/*/progress.json)
-    jq '.step_ms -= 7200000 | .blob |= sub("sig=.*"; "sig=old")' "$file" >"$T/progress" && cp "$T/progress" "$file"
+    jq '.step_ms -= 7200000 | .blob |= sub("sig=.*"; "sig=old")' "$file" >"$T/progress"
+    cp "$T/progress" "$file"
     run -0 up
     sink_messages | jq -e '.BlobPath | test("sig=geheim")'
     [ "$(sink_log '.[] | select(.method == "PUT") | .path' | wc -l)" = 1 ]
@@ -405,8 +374,7 @@ post() {
 @test "confirm: what failed in passing, or for want of a table, is sent again under a new name, also when killed on the way" {
     for failure in 'General_RetryAttemptsExceeded Permanent' 'Timeout Transient' 'BadRequest_TableNotExist Permanent' 'Download_Forbidden Permanent'; do
         for point in none confirm:after-again; do
-            rm -rf "$SPOOL"
-            mkdir "$SPOOL"
+            empty_spool
             sink_start
             post
             # shellcheck disable=SC2086

@@ -4,9 +4,6 @@
 
 load lib
 
-setup() { spillway_setup; }
-teardown() { stop_all; }
-
 # wal [FLAG...] < rows
 wal() { walwriter --spool "$SPOOL" --db Metrics --table Cpu --no-guard --log-timestamps no "$@"; }
 
@@ -46,46 +43,6 @@ orphan() { # BLOCKS ROWS_A_BLOCK
     [ "$status" -eq 0 ]
     [ -z "$output" ]
     [ "$(rows sealed | od -c)" = "$(printf 'a,1\nb,2\r\nc,3\n' | od -c)" ]
-}
-
-# Rows of logs: words that come again, numbers that do not.
-some_logs() { # BYTES
-    awk 'BEGIN {
-        srand(7)
-        for (n = 0; n < 100000; n++)
-            printf "2026-11-22T06:%02d:%02d.%03dZ,gateway,\"GET /api/v1/items/%d -> 200 in %.3f ms, trace=%08x%08x, user=%d\"\n", int(n / 6000) % 60,
-                int(n / 100) % 60, rand() * 1000, rand() * 50000, rand() * 300, rand() * 2147483647, rand() * 2147483647, rand() * 20000
-    }' | head -c "$1" | sed '$d'
-}
-
-@test "--compression small is smaller than gzip -6, fast is not, and both are the same rows" {
-    some_logs 3000000 >"$T/in"
-    wal --compression fast <"$T/in" 2>/dev/null
-    fast=$(segments sealed | xargs cat | wc -c)
-    rows sealed | cmp - "$T/in"
-    segments sealed | xargs rm
-    wal --compression small <"$T/in" 2>/dev/null
-    small=$(segments sealed | xargs cat | wc -c)
-    rows sealed | cmp - "$T/in"
-    segments sealed | xargs gzip -t
-    spillway --spool "$SPOOL" verify --deep
-    [ "$small" -lt "$fast" ]
-    [ "$small" -lt $(($(gzip -6 <"$T/in" | wc -c) * 102 / 100)) ]
-    run wal --compression best </dev/null
-    [ "$status" -eq 100 ]
-    [[ $output == *auto*fast*small* ]]
-}
-
-@test "--compression auto makes a short input small" {
-    some_logs 100000 >"$T/in"
-    declare -A sizes
-    for how in fast small auto; do
-        wal --compression $how <"$T/in" 2>/dev/null
-        sizes[$how]=$(segments sealed | xargs cat | wc -c)
-        segments sealed | xargs rm
-    done
-    [ "${sizes[auto]}" = "${sizes[small]}" ]
-    [ "${sizes[auto]}" != "${sizes[fast]}" ]
 }
 
 @test "blocks are at most block-bytes, but for one row that is larger" {
@@ -149,7 +106,7 @@ fcntl.ioctl(fd, termios.FIONREAD, n); sys.exit(n[0] != 0)' "$T/pipe"; }
 @test "every --sync mode writes the same" {
     seq 1 50000 >"$T/in"
     for mode in never seal interval always; do
-        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        empty_spool
         wal --sync "$mode" --block-bytes 4K --segment-bytes 32K <"$T/in"
         rows sealed | cmp - "$T/in"
     done
@@ -266,7 +223,7 @@ cannot_open() { # ERRNO STICKY COMMAND...
 @test "crash points of sealing" {
     seq -f '%08.0f,x' 1 3000 >"$T/in"
     for point in create:after-open create:after-head append:after-write seal:after-sync seal:after-rename; do
-        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        empty_spool
         run env SPILLWAY_CRASH_AT=$point bash -c 'walwriter --spool "$SPOOL" --db Metrics --table Cpu --no-guard <"$T/in"'
         [ "$status" -eq 137 ]
         wal </dev/null
@@ -281,7 +238,7 @@ cannot_open() { # ERRNO STICKY COMMAND...
 @test "crash points of adoption and salvage" {
     for point in adopt:after-truncate adopt:after-rename salvage:after-copy salvage:after-sync \
         salvage:after-quarantine salvage:after-rename adopt:after-unlink; do
-        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        empty_spool
         orphan 5 2000
         f=$(segments active)
         rows active >"$T/want"
@@ -305,7 +262,7 @@ cannot_open() { # ERRNO STICKY COMMAND...
 @test "crash points of refused rows: they never become rows" {
     printf '{"a":1}\nnonsense\n{"a":2}\n' >"$T/in"
     for point in append:after-write#1 append:after-write#2 seal:after-sync#2 refuse:after-why refuse:after-rename; do
-        rm -rf "$SPOOL"; mkdir "$SPOOL"
+        empty_spool
         run env SPILLWAY_CRASH_AT=$point bash -c 'walwriter --spool "$SPOOL" --db M --table C --format json --no-guard <"$T/in"'
         [ "$status" -eq 137 ]
         wal </dev/null
