@@ -10,7 +10,9 @@
 #include "common/segment/name.h"
 #include "common/spool/arrivals.h"
 #include "common/spool/place.h"
+#include "common/spool/reader.h"
 #include "common/spool/walk.h"
+#include "common/spool/writer.h"
 #include "peerd/drops.h"
 
 enum { JSON_BYTES_MAX = 64 << 20 };
@@ -148,17 +150,33 @@ static int add_all_counters(struct looking *looking)
 
 /* --- files -------------------------------------------------------------------------------------- */
 
+/* Of a landing segment those before its last commit marker; one without any was on its way to quarantine. */
+static int measure(struct looking *looking, int dir, const char *file, uint64_t *rows)
+{
+    struct scan_summary landed = {0};
+    struct walk_sums sums;
+    struct err err;
+    if (segment_is_landing(file) && segment_read_summary(dir, file, &landed, NULL, &err) == 0 &&
+        landed.rows > 0) {
+        *rows = landed.rows;
+        return 0;
+    }
+    int rc = walk_measure(looking->walk, dir, file, &sums);
+    *rows = sums.rows;
+    return rc;
+}
+
 static void add_file(struct looking *looking, const char *folder, int dir, const char *file,
                      enum audit_column column)
 {
-    struct walk_sums sums;
-    int rc = walk_measure(looking->walk, dir, file, &sums);
+    uint64_t rows;
+    int rc = measure(looking, dir, file, &rows);
     if (rc == -ENOENT) /* it moved on */
         return;
     struct audit_database *database = get(looking, folder);
     if (!database)
         return;
-    database->rows[column] += (int64_t)sums.rows;
+    database->rows[column] += (int64_t)rows;
     database->unknown += rc != 0;
 }
 
@@ -208,12 +226,29 @@ static int visit_batch(void *arg, const struct spool_place *place, int dir)
     return looking->rc;
 }
 
-/* What was noted and whose writer died before the rename. */
+/* The segment that a file of active/ will be. */
+static bool read_active_name(const char *file, struct segment_name *name)
+{
+    static const char *const suffixes[] = {"", WRITER_LANDING_SUFFIX, WRITER_BAD_SUFFIX};
+    size_t bytes = strlen(file);
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char base[SPOOL_NAME_BYTES];
+        size_t end = strlen(suffixes[i]);
+        if (end > bytes || strcmp(file + bytes - end, suffixes[i]) != 0)
+            continue;
+        snprintf(base, sizeof base, "%.*s", (int)(bytes - end), file);
+        if (segment_name_parse(base, name) == NAME_OK)
+            return true;
+    }
+    return false;
+}
+
+/* What was noted and whose writer died before the rename: nobody may come to adopt it for long. */
 static int visit_active(void *arg, const struct spool_place *place, int dir, const char *file)
 {
     struct looking *looking = arg;
     struct segment_name name;
-    if (segment_name_parse(file, &name) == NAME_OK && arrivals_has(looking->arrivals, name.id))
+    if (read_active_name(file, &name) && arrivals_has(looking->arrivals, name.id))
         add_file(looking, place->db, dir, file, AUDIT_SPOOL);
     return looking->rc;
 }
@@ -222,7 +257,7 @@ static int add_all_files(struct looking *looking)
 {
     static const enum spool_queue queues[] = {QUEUE_SEALED, QUEUE_UPLOAD, QUEUE_BATCH, QUEUE_TRANSFER,
                                               QUEUE_QUARANTINE};
-    int rc = spool_walk(looking->spool, QUEUE_ACTIVE, NULL, visit_active, looking);
+    int rc = spool_walk_any(looking->spool, QUEUE_ACTIVE, visit_active, looking);
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(queues); i++)
         rc = spool_walk(looking->spool, queues[i], NULL, visit, looking);
     if (rc == 0)

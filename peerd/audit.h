@@ -11,9 +11,11 @@
  * removed      state/removed.jsonl: what an operator removed
  * in the spool, in quarantine   the rows of the files that are there
  *
- * Rows in active/ have not come yet. What cannot be exact: rows in damaged blocks (they came, and are in no
- * valid block any more; the damaged original in quarantine whose valid rows went on counts none), and, after
- * a power cut, counters that are not durable (arrivals, uploaded, sent). One thread. */
+ * Rows in active/ have not come yet, received ones included: they are on neither side; but for a segment that
+ * was noted already and whose writer died before the rename, which is counted where it lies. What cannot be
+ * exact: rows in damaged blocks (they came, and are in no valid block any more; the damaged original in
+ * quarantine whose valid rows went on counts none), and, after a power cut, counters that are not durable
+ * (arrivals, uploaded, sent). One thread. */
 #ifndef SPILLWAY_PEERD_AUDIT_H
 #define SPILLWAY_PEERD_AUDIT_H
 

@@ -91,9 +91,12 @@ static int put_aside(struct lander *lander, struct landing *own, const struct ma
     if (rc == 0)
         rc = spool_write_why(lander->spool, w->db_folder, w->file, why);
     crash_point("aside:after-why");
-    arrivals_note(w->spool, w->db_folder, w->file, w->counts.rows, w->counts.raw_bytes);
-    if (rc == 0 && renameat2(at, from, to, w->file, RENAME_NOREPLACE) != 0)
+    if (rc == 0)
+        arrivals_note(w->spool, w->db_folder, w->file, w->counts.rows, w->counts.raw_bytes);
+    if (rc == 0 && renameat2(at, from, to, w->file, RENAME_NOREPLACE) != 0) {
         rc = -errno;
+        arrivals_note(w->spool, w->db_folder, w->file, 0, 0); /* the later note counts */
+    }
     crash_point("aside:after-rename");
     if (rc == 0)
         rc = file_sync_dir(to);

@@ -136,16 +136,19 @@ int adopt_landing(const struct adoption *a, struct orphan *orphan)
     rc = adopt_drop_copy(a, orphan->file);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "unlink an unfinished copy");
-    if (end == 0)
+    snprintf(file, sizeof file, "%.*s", (int)(strlen(orphan->file) - strlen(WRITER_LANDING_SUFFIX)),
+             orphan->file);
+    if (end == 0) {
+        /* It may have been noted on its way to quarantine; the later note counts. */
+        arrivals_note(a->spool, a->active.db, file, 0, 0);
         return adopt_remove(a, orphan->file, "nothing in it was ever complete");
+    }
     rc = cut_to(a, orphan, end);
     struct err err;
     if (rc == 0)
         rc = segment_read_summary(a->dir, orphan->file, &orphan->found, NULL, &err);
     if (rc)
         return adopt_leave(a, orphan->file, rc, "truncate");
-    snprintf(file, sizeof file, "%.*s", (int)(strlen(orphan->file) - strlen(WRITER_LANDING_SUFFIX)),
-             orphan->file);
     bool is_damaged = orphan->found.damaged_bytes > 0;
     if (!is_damaged)
         arrivals_note(a->spool, a->active.db, file, orphan->found.rows, orphan->found.raw_bytes);

@@ -182,6 +182,7 @@ struct walk {
     spool_visit *visit;
     spool_visit_group *visit_group;
     void *arg;
+    bool is_any; /* whatever a file is called */
 };
 
 static bool is_segment_name(const char *name)
@@ -193,7 +194,8 @@ static bool is_segment_name(const char *name)
 static int walk_file(void *arg, int dir, const char *name)
 {
     struct walk *walk = arg;
-    bool is_one = is_segment_name(name) || (walk->place.queue == QUEUE_ACTIVE && segment_is_landing(name));
+    bool is_one = walk->is_any || is_segment_name(name) ||
+                  (walk->place.queue == QUEUE_ACTIVE && segment_is_landing(name));
     return is_one ? walk->visit(walk->arg, &walk->place, dir, name) : 0;
 }
 
@@ -226,6 +228,12 @@ int spool_walk(const struct spool *spool, enum spool_queue queue, const char *db
         return 0;
     return db_folder ? walk_db(&walk, spool->queues[queue], db_folder)
                      : each_entry(spool->queues[queue], ".", walk_db, &walk);
+}
+
+int spool_walk_any(const struct spool *spool, enum spool_queue queue, spool_visit *visit, void *arg)
+{
+    struct walk walk = {.place.queue = queue, .visit = visit, .arg = arg, .is_any = true};
+    return spool->queues[queue] < 0 ? 0 : each_entry(spool->queues[queue], ".", walk_db, &walk);
 }
 
 int spool_walk_groups(const struct spool *spool, enum spool_queue queue, spool_visit_group *visit, void *arg)

@@ -49,6 +49,11 @@ typedef int spool_visit(void *arg, const struct spool_place *place, int dir, con
 NODISCARD int spool_walk(const struct spool *spool, enum spool_queue queue, const char *db_folder,
                          spool_visit *visit, void *arg);
 
+/* The same for all files of a queue that is not grouped, whatever they are called, but temporary ones: in
+ * active/ rows that were refused and bodies that come in, too. */
+NODISCARD int spool_walk_any(const struct spool *spool, enum spool_queue queue, spool_visit *visit,
+                             void *arg);
+
 /* Called for each group of batch/ or transfer/; also those without any segment. */
 typedef int spool_visit_group(void *arg, const struct spool_place *place, int dir);
 NODISCARD int spool_walk_groups(const struct spool *spool, enum spool_queue queue, spool_visit_group *visit,

@@ -2,6 +2,7 @@
 # spillway audit: each row that came is somewhere, across restarts, crashes and everything that an operator does.
 
 load lib
+load receive
 
 setup() {
     spillway_setup
@@ -75,4 +76,54 @@ upload() { uploader --spool "$SPOOL" --database "D=dir:$T/out" --no-guard --once
         audit || { echo "$point" >&2; false; }
         is '"\(.came) \(.uploaded)"' "$total $total"
     done
+}
+
+@test "what was noted and not yet renamed when its writer died counts where it lies, before anybody comes to adopt it" {
+    anew() { rm -rf "$SPOOL"; mkdir "$SPOOL"; }
+    SPILLWAY_CRASH_AT=arrivals:after-note write A 100 || :
+    [ "$(count active)" = 1 ]
+    audit
+    is '"\(.came) \(.spool)"' "100 100"
+    # Rows that were taken, and rows that were refused: two segments, the second of which is noted when the first has gone.
+    for nth in 1 2; do
+        anew
+        printf '1\n%0100d\n2\n' 7 | SPILLWAY_CRASH_AT="arrivals:after-note#$nth" walwriter --spool "$SPOOL" --db D --table C --no-guard \
+            --max-row-bytes 64 --log-level error || :
+        audit
+    done
+    [ -n "$(find "$SPOOL/active" -name '*.bad')" ]
+    is .came 3
+    # Received: rows up to the last commit marker, not what follows it.
+    anew
+    seq 1 30 | segment a
+    SPILLWAY_CRASH_AT=arrivals:after-note receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    stop rcv || :
+    landed=$(find "$SPOOL/active/D" -name 'T,*.land')
+    [ -n "$landed" ]
+    audit
+    is '"\(.came) \(.spool)"' "30 30"
+    cat "$T/a.gz" >>"$landed"
+    audit
+    is '"\(.came) \(.spool)"' "30 30"
+    route
+    audit
+    is '"\(.came) \(.spool)"' "30 30"
+    [ -z "$(find "$SPOOL/active" -type f)" ]
+}
+
+@test "what peerd was putting aside when it died did not come: its sender has it" {
+    seq 1 30 | segment a
+    seq 31 90 | segment b
+    SPILLWAY_CRASH_AT=arrivals:after-note receiver --no-guard
+    [ "$(post "$(to n0-1)" "$T/a.gz")" = 202 ]
+    post "$(to n0-1)" "$T/b.gz" || : # another content under its id
+    wait_until 10 has_ended rcv
+    audit
+    is .came 60
+    receiver --no-guard
+    audit
+    land
+    audit
+    is '"\(.came) \(.spool)"' "30 30"
 }

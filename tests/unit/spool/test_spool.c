@@ -219,12 +219,14 @@ static void a_walk_sees_segments_only(void **state)
         put(&places[i], ".b.gz");
         put(&places[i], "c.why");
     }
-    int uploads = 0, of_d = 0, batches = 0, groups = 0, none = 0;
+    int uploads = 0, of_d = 0, batches = 0, groups = 0, none = 0, any = 0;
     assert_int_equal(spool_walk(&spool, QUEUE_UPLOAD, NULL, count_file, &uploads), 0);
     assert_int_equal(spool_walk(&spool, QUEUE_UPLOAD, "D", count_file, &of_d), 0);
     assert_int_equal(spool_walk(&spool, QUEUE_BATCH, NULL, count_file, &batches), 0);
     assert_int_equal(spool_walk_groups(&spool, QUEUE_BATCH, count_group, &groups), 0);
     assert_int_equal(spool_walk(&spool, QUEUE_UPLOAD, "F", count_file, &none), 0);
+    assert_int_equal(spool_walk_any(&spool, QUEUE_UPLOAD, count_file, &any), 0);
+    assert_int_equal(any, 4);
     assert_int_equal(uploads, 2);
     assert_int_equal(of_d, 1);
     assert_int_equal(batches, 2);
