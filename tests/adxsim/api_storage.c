@@ -70,11 +70,11 @@ static void take_answer(struct reply *reply, struct client_response *response)
     buf_init(&response->body, 0);
 }
 
-static void forward(const struct site *site, struct request *request, struct reply *reply)
+static void forward(const struct sim *sim, struct request *request, struct reply *reply)
 {
     const char *lines[FORWARDED_MAX + 1];
-    char *copy = mem_strdup(buf_text(&request->headers)), *url = target(site, request);
-    struct client *client = client_new();
+    char *copy = mem_strdup(buf_text(&request->headers)), *url = target(request->site, request);
+    struct client *client = client_new(sim->stop_fd);
     struct client_response response;
 
     split(copy, lines);
@@ -104,6 +104,6 @@ void api_storage(const struct sim *sim, struct request *request, struct reply *r
     fault_take(sim->faults, &subject, &fault);
     if (fault_before(sim, &fault, request, reply))
         return;
-    forward(site, request, reply);
+    forward(sim, request, reply);
     fault_after(&fault, request, reply);
 }

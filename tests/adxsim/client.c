@@ -2,18 +2,24 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <strings.h>
+
+#include "tests/adxsim/clock.h"
 
 enum { CONNECT_MS = 5000, TOTAL_MS = 600000, RESPONSE_DEFAULT = 64 << 10, HEADERS_MAX = 64 << 10 };
 
 struct client {
     CURL *curl;
+    int stop_fd;
+    int64_t give_up_ms; /* monotonic; 0: the end was not seen yet */
 };
 
-struct client *client_new(void)
+struct client *client_new(int stop_fd)
 {
     struct client *client = mem_alloc(sizeof *client);
 
+    client->stop_fd = stop_fd;
     client->curl = curl_easy_init();
     if (!client->curl)
         abort();
@@ -24,6 +30,23 @@ void client_free(struct client *client)
 {
     curl_easy_cleanup(client->curl);
     free(client);
+}
+
+static bool is_given_up(struct client *client)
+{
+    struct pollfd stop = {.fd = client->stop_fd, .events = POLLIN};
+
+    if (!client->give_up_ms && poll(&stop, 1, 0) <= 0)
+        return false;
+    if (!client->give_up_ms)
+        client->give_up_ms = clock_now_ms() + CLIENT_GRACE_MS;
+    return clock_now_ms() >= client->give_up_ms;
+}
+
+static int go_on(void *cls, curl_off_t to_get, curl_off_t got, curl_off_t to_send, curl_off_t sent)
+{
+    (void)to_get, (void)got, (void)to_send, (void)sent;
+    return is_given_up(cls) ? 1 : 0;
 }
 
 static size_t take_body(char *data, size_t size, size_t n, void *cls)
@@ -97,6 +120,8 @@ static int to_errno(CURLcode code)
         return -ETIMEDOUT;
     case CURLE_WRITE_ERROR:
         return -E2BIG;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return -ECANCELED;
     default:
         return -EIO;
     }
@@ -106,10 +131,12 @@ int client_perform(struct client *client, const struct client_request *request,
                    struct client_response *response)
 {
     CURL *curl = client->curl;
-    struct curl_slist *headers = make_headers(request->headers);
     long status = 0;
 
     *response = (struct client_response){0};
+    if (is_given_up(client))
+        return -ECANCELED;
+    struct curl_slist *headers = make_headers(request->headers);
     buf_init(&response->headers, HEADERS_MAX);
     buf_init(&response->body, request->response_max ? request->response_max : RESPONSE_DEFAULT);
     curl_easy_reset(curl); /* keeps connections */
@@ -123,6 +150,9 @@ int client_perform(struct client *client, const struct client_request *request,
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TOTAL_MS);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L); /* loopback, and certificates of the test's own */
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, go_on);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, response);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);

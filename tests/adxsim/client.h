@@ -1,4 +1,8 @@
-/* HTTP requests to the storage behind the stand-in: one connection's worth, over libcurl. One owner each. */
+/* HTTP requests to the storage behind the stand-in: one connection's worth, over libcurl. One owner each.
+ *
+ * Storage may be gone, or take a request and never answer it: so requests look, about once a second, at
+ * whether the program ends. From when they see it all further waiting of a client has CLIENT_GRACE_MS
+ * together. */
 #ifndef ADXSIM_CLIENT_H
 #define ADXSIM_CLIENT_H
 
@@ -22,12 +26,15 @@ struct client_response {
     struct buf body;
 };
 
-struct client *client_new(void);
+enum { CLIENT_GRACE_MS = 2000 };
+
+/* `stop_fd`: readable once the program ends; -1: nobody tells. */
+struct client *client_new(int stop_fd);
 void client_free(struct client *client);
 
 /* Neither Expect nor a Content-Type is added; redirects are not followed. 0 with any HTTP status;
- * -ECONNREFUSED, -ETIMEDOUT, -E2BIG (longer than response_max), -EIO: no whole answer. response is to be
- * ended with client_response_fini in every case. */
+ * -ECONNREFUSED, -ETIMEDOUT, -E2BIG (longer than response_max), -EIO: no whole answer; -ECANCELED: the
+ * program ends. response is to be ended with client_response_fini in every case. */
 NODISCARD int client_perform(struct client *client, const struct client_request *request,
                              struct client_response *response);
 void client_response_fini(struct client_response *response);

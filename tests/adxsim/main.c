@@ -43,7 +43,7 @@ static struct auth *load_auth(const char *path)
 
 static void prepare_storage(const struct storage *storage)
 {
-    struct client *client = client_new();
+    struct client *client = client_new(-1); /* SIGTERM is not blocked yet */
     int rc = storage_prepare(storage, client);
 
     client_free(client);
@@ -91,6 +91,16 @@ static void announce(const struct options *options, const struct sites *sites)
         write_file(options->port_file, line);
 }
 
+/* Before any thread exists, so that all of them inherit it; not while storage is waited for, which may hang:
+ * until it serves, a signal ends it as any program. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
 static void wait_for_signal(const struct sim *sim, const sigset_t *signals)
 {
     int got;
@@ -109,11 +119,6 @@ int main(int argc, char **argv)
     sigset_t signals;
 
     options_parse(argc, argv, &options);
-    /* Before any thread exists, so that all of them inherit it. */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     curl_global_init(CURL_GLOBAL_DEFAULT);
 
@@ -133,6 +138,7 @@ int main(int argc, char **argv)
     open_store(&options, &sim);
     if (sim.storage)
         prepare_storage(sim.storage);
+    block_signals(&signals);
     sites_start(&sites, &sim);
     if (sim.storage)
         worker = worker_start(&sim);

@@ -6,6 +6,7 @@
 
 #include "tests/adxsim/batch.h"
 #include "tests/adxsim/blob.h"
+#include "tests/adxsim/clock.h"
 #include "tests/adxsim/failure.h"
 #include "tests/adxsim/fault.h"
 #include "tests/adxsim/ident.h"
@@ -14,12 +15,20 @@
 #include "tests/adxsim/report.h"
 #include "tests/adxsim/storage.h"
 
-enum { URL_MAX = 8192, POLL_MIN_MS = 20, POLL_MAX_MS = 200, RETRY_S = 1 };
+enum {
+    URL_MAX = 8192,
+    POLL_MIN_MS = 20,
+    POLL_MAX_MS = 200,
+    RETRY_S = 1,
+    GONE_MIN_MS = 200, /* between two tries of a queue that cannot be read: doubling from here */
+    GONE_MAX_MS = 2000
+};
 
 struct input {
     const struct account *account;
     struct buf url;
-    bool failing; /* said so already */
+    int gone_ms;           /* how long it is left alone after it could not be read; 0: it could */
+    int64_t not_before_ms; /* monotonic */
 };
 
 struct worker {
@@ -31,20 +40,19 @@ struct worker {
     pthread_t thread;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void delete_message(struct worker *worker, const struct item *item)
 {
     int rc = queue_delete(worker->client, worker->inputs[item->input].url.data, &item->posted);
 
     if (rc < 0)
         fprintf(stderr, "warning message-not-deleted id=%s cause=\"%s\"\n", item->posted.id, strerror(-rc));
+}
+
+static bool is_stopping(const struct worker *worker)
+{
+    struct pollfd stop = {.fd = worker->sim->stop_fd, .events = POLLIN};
+
+    return poll(&stop, 1, 0) > 0;
 }
 
 static void release_message(struct worker *worker, const struct item *item, long hidden_s)
@@ -171,7 +179,8 @@ static void process(struct worker *worker, const struct item *item, int64_t batc
     int rc = queued_ingest(worker->sim, worker->client, m, &outcome, &error);
     result.raw_size = outcome.raw_size;
     result.rows = outcome.rows;
-    if (fault.id && fault.mode == FAULT_DROP_AFTER)
+    bool was_broken_off = rc != 0 && !error.permanent && is_stopping(worker);
+    if (was_broken_off || (fault.id && fault.mode == FAULT_DROP_AFTER))
         release_message(worker, item, 0); /* as if we had died just now */
     else if (rc == 0)
         succeed(worker, item, &outcome, &result);
@@ -185,12 +194,15 @@ static void process_sealed(struct worker *worker)
 {
     struct batch *batch;
 
-    while ((batch = batches_take_sealed(&worker->batches, now_ms())) != NULL) {
+    while (!is_stopping(worker) && (batch = batches_take_sealed(&worker->batches, clock_now_ms())) != NULL) {
         const struct message *first = &batch->items[0].message;
         int64_t id = inbox_batch(worker->sim->store, first->database, first->table, batch->sealed_by,
                                  (int64_t)batch->nitems, batch->bytes);
         for (size_t i = 0; i < batch->nitems; i++)
-            process(worker, &batch->items[i], id);
+            if (is_stopping(worker))
+                release_message(worker, &batch->items[i], 0);
+            else
+                process(worker, &batch->items[i], id);
         batch_free(batch);
     }
 }
@@ -205,7 +217,7 @@ static void receive(struct worker *worker, size_t input, struct queue_message *p
 
     inbox_received(worker->sim->store, worker->inputs[input].account->name, posted, &item.message);
     if (rc == 0) {
-        switch (batches_place(&worker->batches, &item, worker->sim->settings, now_ms())) {
+        switch (batches_place(&worker->batches, &item, worker->sim->settings, clock_now_ms())) {
         case PLACED:
         case PLACED_AGAIN:
             return;
@@ -218,6 +230,18 @@ static void receive(struct worker *worker, size_t input, struct queue_message *p
     item_fini(&item);
 }
 
+/* Said once; who asks a queue that is gone asks less and less often. */
+static void note_gone(struct input *input, int rc)
+{
+    if (!input->gone_ms)
+        fprintf(stderr, "warning queue-not-readable account=%s cause=\"%s\"\n", input->account->name,
+                strerror(-rc));
+    input->gone_ms = !input->gone_ms                    ? GONE_MIN_MS
+                     : input->gone_ms * 2 > GONE_MAX_MS ? GONE_MAX_MS
+                                                        : input->gone_ms * 2;
+    input->not_before_ms = clock_now_ms() + input->gone_ms;
+}
+
 /* How many messages the queue gave. */
 static int drain(struct worker *worker, size_t input)
 {
@@ -226,15 +250,27 @@ static int drain(struct worker *worker, size_t input)
                            settings_get(settings, SETTING_HIDDEN_S));
     struct queue_message messages[QUEUE_TAKE_MAX];
     struct input *from = &worker->inputs[input];
-    int n = queue_take(worker->client, from->url.data, hidden_s, messages);
 
-    if (n < 0 && !from->failing)
-        fprintf(stderr, "warning queue-not-readable account=%s cause=\"%s\"\n", from->account->name,
-                strerror(-n));
-    from->failing = n < 0;
+    if (from->gone_ms && clock_now_ms() < from->not_before_ms)
+        return 0;
+    int n = queue_take(worker->client, from->url.data, hidden_s, messages);
+    if (n < 0) {
+        note_gone(from, n);
+        return 0;
+    }
+    from->gone_ms = 0;
     for (int i = 0; i < n; i++)
         receive(worker, input, &messages[i]);
-    return n < 0 ? 0 : n;
+    return n;
+}
+
+/* Blobs are then gone, too: what is sealed is not tried piece by piece, but waits. */
+static bool is_storage_gone(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->ninputs; i++)
+        if (!worker->inputs[i].gone_ms)
+            return false;
+    return true;
 }
 
 static void *run(void *cls)
@@ -249,7 +285,8 @@ static void *run(void *cls)
         int taken = 0;
         for (size_t i = 0; i < worker->ninputs; i++)
             taken += drain(worker, i);
-        process_sealed(worker);
+        if (!is_storage_gone(worker))
+            process_sealed(worker);
         wait_ms = taken ? POLL_MIN_MS : wait_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait_ms * 2;
     }
     for (const struct batch *batch = worker->batches.first; batch; batch = batch->next)
@@ -264,7 +301,7 @@ struct worker *worker_start(const struct sim *sim)
     struct resource resource;
 
     worker->sim = sim;
-    worker->client = client_new();
+    worker->client = client_new(sim->stop_fd);
     for (size_t i = 0; storage_resource(sim->storage, i, &resource); i++) {
         if (strcmp(resource.type, "SecuredReadyForAggregationQueue") != 0)
             continue;

@@ -161,3 +161,68 @@ put_status() {
         [ "$status" = 400 ]
     done
 }
+
+# ticks: hundredths of a second of processor time that adxsim has used. now_ms: since some moment.
+ticks() { awk '{print $14 + $15}' "/proc/$(pid_of adxsim)/stat"; }
+now_ms() { awk '{printf "%d\n", $1 * 1000}' /proc/uptime; }
+
+@test "adxsim storage: when it is gone, adxsim answers, does next to nothing, and ends when told" {
+    cluster_start --storage-proxy
+    table_t
+    one=$(in_url "$(resources TempStorage | head -n 1)" a.csv)
+    # Messages that it holds, in a batch that is (unless all of this takes long) sealed when storage is gone.
+    sim_set batch-ms=2000
+    for i in 1 2 3; do message "$(echo "x,$i" | blob_put "$i.csv")" T | queue_post; done
+    taken() { [ "$(sim_messages .total)" = 3 ]; }
+    wait_until 20 taken
+    stop azurite # which writes down what it has
+    gone() { [ "$(grep -c queue-not-readable "$T/adxsim.log")" = 2 ]; }
+    wait_until 10 gone
+    # For three seconds, all of which it is asked something.
+    since=$(now_ms) before=$(ticks) asked=0
+    while [ $(($(now_ms) - since)) -lt 3000 ]; do
+        curl -sSf -o /dev/null "$SIM/_sim/health"
+        put_status "$one" 2>/dev/null
+        [ "$status" = curl-52 ]
+        asked=$((asked + 1))
+    done
+    used=$(($(ticks) - before)) took=$(($(now_ms) - since))
+    echo "$asked requests, $used ticks in $took ms"
+    [ $((used * 10)) -lt $((took / 2)) ]
+    gone
+    azurite_start
+    all_rows() { [ "$(sim_rows T)" -ge 3 ]; } # more: what was ingested and could not be deleted comes again
+    wait_until 30 all_rows
+    stop azurite KILL || :
+    stop adxsim
+}
+
+@test "adxsim storage: when it takes requests and answers none, adxsim ends when told, also while it starts" {
+    cluster_start --storage-proxy
+    one=$(in_url "$(resources TempStorage | head -n 1)" a.csv)
+    # Nothing is under way when it stops: what comes then is read by nobody.
+    sim_set paused=1
+    put_status "$one"
+    [ "$status" = 201 ]
+    kill -STOP "$(pid_of azurite)"
+    sim_set paused=0
+    # unanswered BASE-URL: have bytes come there that nobody has read?
+    unanswered() {
+        awk -v port=":$(printf %04X "${1##*:}")" \
+            'substr($2, 9) == port && substr($5, 10) != "00000000" && $4 == "01" { found = 1 } END { exit !found }' /proc/net/tcp
+    }
+    curl -s -o /dev/null "$one" 3>&- &
+    asking=$!
+    wait_until 10 unanswered "$BLOB"  # the proxy waits
+    wait_until 10 unanswered "$QUEUE" # the worker waits
+    curl -sSf -o /dev/null "$SIM/_sim/health"
+    stop adxsim
+    ! wait "$asking" || false
+    mkdir "$T/adx-two"
+    # shellcheck disable=SC2046 # words are wanted
+    start two adxsim --listen 127.0.0.1:0 --dm 127.0.0.1:0 --data "$T/adx-two" $(storage_options)
+    wait_until 10 unanswered "$BLOB"
+    code=0
+    stop two || code=$?
+    [ "$code" = 143 ]
+}
