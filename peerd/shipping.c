@@ -5,8 +5,7 @@
 
 enum { STOP_MS = 5000 /* of the skeleton's DAEMON_GRACE_MS: then requests are broken off */ };
 
-/* --- setting up ------------------------------------------------------------------------------------------
- */
+/* --- setting up -------------------------------------------------------------------------------------- */
 
 static void wake(void *arg)
 {
@@ -74,8 +73,7 @@ void parcel_wait(struct shipping *shipping, struct parcel *parcel)
     *at = parcel;
 }
 
-/* --- starting --------------------------------------------------------------------------------------------
- */
+/* --- starting ---------------------------------------------------------------------------------------- */
 
 bool shipping_has_slot(struct shipping *shipping, const char *peer)
 {
@@ -156,8 +154,7 @@ int shipping_send(struct shipping *shipping, const char *db_folder, const struct
     return rc;
 }
 
-/* --- giving up -------------------------------------------------------------------------------------------
- */
+/* --- giving up --------------------------------------------------------------------------------------- */
 
 void parcel_drop(struct shipping *shipping, struct parcel *parcel, const struct drop_decision *decision)
 {
@@ -189,8 +186,7 @@ int shipping_drop(struct shipping *shipping, const char *db_folder, const struct
     return rc;
 }
 
-/* --- what waits ------------------------------------------------------------------------------------------
- */
+/* --- what waits -------------------------------------------------------------------------------------- */
 
 enum turn { TURN_SEND, TURN_GIVE_UP, TURN_WAIT };
 

@@ -374,6 +374,8 @@ crash_at() {
         stop peerd KILL || :
     done
     run_peerd --peer-unhealthy 10ms --max-transfer-age 1h
+    answers() { [ "$(status_of .pid)" = "$(pid_of peerd)" ]; }
+    wait_until 30 answers # there may be nothing left to do: SIGTERM could come before it is asked for
     wait_until 30 is_at_rest
     stop peerd
     all() { stored; rows upload; } # what came while the peer was in trouble is uploaded from here
