@@ -38,9 +38,9 @@ static bool learn_schema(struct look *look, const struct segment_head *head)
     if (!same)
         snprintf(found->cause, sizeof found->cause,
                  "the head's schema has another hash than the file's name");
-    else if (!look->inspector->schema)
-        look->inspector->schema = strdup(head->schema);
-    return same && look->inspector->schema;
+    else if (!look->inspector->schema && !(look->inspector->schema = strdup(head->schema)))
+        found->rc = -ENOMEM;
+    return same;
 }
 
 static bool check_head(struct look *look, const struct member *member)
@@ -167,6 +167,8 @@ void inspector_look(struct inspector *inspector, const char *file, const struct 
         begin(&look);
         rc = look_at_all(&look, file);
     }
+    if (rc == 0)
+        rc = found->rc;
     if (rc < 0) {
         found->finding = FOUND_UNREADABLE;
         found->rc = rc;
