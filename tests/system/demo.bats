@@ -11,7 +11,7 @@ load lib
     [[ $output == *"All rows arrived, each once; the spool is empty."* ]]
     [ "$(grep -cE '^(HostMetrics|MachineLog) +[1-9][0-9]* +[1-9][0-9]* +yes$' <<<"$output")" -eq 2 ]
     [ -z "$(ls -A "$T/tmp")" ]
-    run ! pgrep -f "$T/tmp"
+    if pgrep -f "$T/tmp"; then return 1; fi
 }
 
 @test "the demo's comparison can fail" {

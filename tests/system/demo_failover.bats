@@ -11,7 +11,7 @@ demo() {
     [ "$status" -eq 0 ]
     [[ $output == *"THE CLUSTER OF B DIES"*"failover of B; n"*"answers 429"*"THE CLUSTER OF B COMES BACK"*"failover is over"*"One database died"* ]]
     [ -z "$(ls -A "$T/tmp")" ]
-    run ! pgrep -f "$T/tmp"
+    if pgrep -f "$T/tmp"; then return 1; fi
 }
 
 # sum DB: "sent arrived dropped left lost twice", as the last table has them.

@@ -224,10 +224,13 @@ PY
 @test "404, 405, 413 before the body and in the middle of a chunked one; huge declared sizes" {
     seq 1 1000000 | segment big
     receiver --no-guard --max-transfer-bytes 100K
-    [ "$(post /nope "$T/big.gz")" = 404 ]
+    seq 1 10 | segment small
+    [ "$(post /nope "$T/small.gz")" = 404 ]
     [ "$(curl -s -o "$T/answer" -w '%{http_code}' "$URL$(to 1)")" = 405 ]
     [ "$(curl -s -o "$T/answer" -w '%{http_code}' -X DELETE "$URL/peer/state")" = 405 ]
-    [ "$(post "$(to 1)" "$T/big.gz")" = 413 ]
+    code=$(post "$(to 1)" "$T/big.gz" || :) # who sends without waiting for the word may lose the answer with the connection
+    [ "$code" = 413 ] || [ "$code" = 000 ]
+    grep -q 'transfer-refused .*status=413 code=too-large' "$T/rcv.log"
     [ "$(post "$(to 1)" "$T/big.gz" -H 'Expect: 100-continue' -w '%{size_upload} %{http_code}')" = "0 413" ]
     [[ $(odd expect "$PORT" "$(to 1)" 18446744073709551615) == *" 413 "* ]]
     [[ $(odd expect "$PORT" "$(to 1)" 99999999999999999999999) == *" 4"[01]* ]]

@@ -206,6 +206,7 @@ class Feeder(threading.Thread):
         self.is_over = threading.Event()
         self.taken = {db: {} for db in DATABASES}  # id -> when it was sent; of what was answered 200
         self.refused = dict.fromkeys(DATABASES, 0)  # rows answered 429: never taken
+        self.why = {}  # database -> what the last of these answers said
         self.unknown = {db: set() for db in DATABASES}  # no answer, or one that we do not know
         self.error = None
         self.random = random.Random(number)
@@ -230,7 +231,8 @@ class Feeder(threading.Thread):
             line.sock.settimeout(60)
             line.sock.connect(self.instance.door)
             line.request("POST", f"/ingest/{db}/{table}?format=csv&schema={SCHEMA}", body)
-            status = line.getresponse().status
+            response = line.getresponse()
+            status, answer = response.status, response.read(1000).decode(errors="replace")
             line.close()
         except (OSError, http.client.HTTPException) as error:
             status = repr(error)
@@ -238,6 +240,7 @@ class Feeder(threading.Thread):
             self.taken[db].update(dict.fromkeys(ids, now))
         elif status == 429:
             self.refused[db] += len(ids)
+            self.why[db] = f"{self.instance.name}: {answer}"
         else:
             self.unknown[db].update(ids)
             self.error = f"{self.instance.name} answered {status}"
@@ -292,6 +295,9 @@ class Trio:
 
     def refused_at_door(self, db):
         return sum(feeder.refused[db] for feeder in self.feeders)
+
+    def said_at_door(self, db):
+        return "; ".join(feeder.why[db] for feeder in self.feeders if db in feeder.why)
 
     def ledger(self, db, fate):
         return sum(one.ledger(db).get(fate, 0) for one in self.instances)
