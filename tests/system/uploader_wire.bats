@@ -179,6 +179,21 @@ streamed() { sink_log '.[] | select(.path | startswith("/v1/rest/ingest/")) | .p
     [ "$(count quarantine)" = 0 ]
 }
 
+@test "queued: what may have been posted is not refused any more: it would be in quarantine and in ADX" {
+    sink_start
+    for point in queued:after-uploaded queued:after-post batch:before-done; do
+        numbers 1 5 | write A
+        run env SPILLWAY_CRASH_AT="$point" uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --dedup strict --database D="$SINK"
+        [ "$status" = 137 ]
+        sink_fault '{"match":"create","status":400,"count":9,"body":"{\"error\":{\"code\":\"BadRequest_X\",\"message\":\"no\",\"@permanent\":true}}"}'
+        run -0 up --dedup strict
+        nothing_left
+        numbers 1 5 | diff - <(sink_rows)
+        [ "$(count quarantine)" = 0 ]
+        sink_reset
+    done
+}
+
 @test "auto: that there are no queues is asked again where streaming is off" {
     sink_start
     numbers 1 5 | write A
