@@ -106,7 +106,7 @@ bench:  ## measure: a table, and $(BUILD)/bench.json; some minutes (BENCH=quick:
 
 torture:  ## faults into every program, for TORTURE_SECONDS (600), from TORTURE_SEED; a table at the end
 	@scripts/deps
-	@$(MAKE) --no-print-directory -s -j2 all tests
+	@$(MAKE) --no-print-directory -s -j2 all tests node
 	@BUILD=$(BUILD) TORTURE_SECONDS=$(TORTURE_SECONDS) TORTURE_SEED=$(TORTURE_SEED) tests/torture/torture
 include tests/torture/module.mk
 

@@ -104,7 +104,9 @@ void adx_forget(struct adx_endpoint *endpoint, uint64_t key)
 enum ingest_mode adx_offered(struct adx_endpoint *endpoint)
 {
     pthread_mutex_lock(&endpoint->lock);
-    enum ingest_mode offered = endpoint->offered;
+    bool is_old =
+        endpoint->offered == INGEST_STREAMING && mono_since_ms(endpoint->offered_since) >= MODE_OFF_MS;
+    enum ingest_mode offered = is_old ? INGEST_AUTO : endpoint->offered;
     pthread_mutex_unlock(&endpoint->lock);
     return offered;
 }
@@ -113,6 +115,7 @@ void adx_set_offered(struct adx_endpoint *endpoint, enum ingest_mode offered)
 {
     pthread_mutex_lock(&endpoint->lock);
     endpoint->offered = offered;
+    endpoint->offered_since = mono_now();
     pthread_mutex_unlock(&endpoint->lock);
 }
 

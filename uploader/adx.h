@@ -41,6 +41,7 @@ struct adx_options {
 struct adx_endpoint {
     pthread_mutex_t lock;
     enum ingest_mode offered; /* INGEST_AUTO: not known yet, or to be found out again */
+    struct mono offered_since;
     uint64_t *known; /* hashes of (table, format, schema) whose table and mapping are there; sorted */
     size_t known_count, known_capacity;
     struct mono known_since;
@@ -67,7 +68,8 @@ bool adx_is_known(struct adx_endpoint *endpoint, uint64_t key);
 void adx_learn(struct adx_endpoint *endpoint, uint64_t key);
 void adx_forget(struct adx_endpoint *endpoint, uint64_t key);
 
-/* What the endpoint has: see struct mode_facts. */
+/* What the endpoint has: see struct mode_facts. That it has no queues is believed for MODE_OFF_MS: what
+ * stands before a data-management endpoint may refuse for a moment what that one does not. */
 enum ingest_mode adx_offered(struct adx_endpoint *endpoint);
 void adx_set_offered(struct adx_endpoint *endpoint, enum ingest_mode offered);
 

@@ -26,7 +26,8 @@ void adx_run_command(const struct sending *s, const struct target *target, const
 void adx_run_once(const struct sending *s, const struct target *target, const char *what,
                   const struct buf *csl, struct outcome *outcome);
 
-/* Fills `mapping` ("" without a schema) after making table and mapping, unless they are known to be there.
+/* Fills `mapping` ("" without a schema) after making table and mapping, unless they are known to be there, or
+ * were made for what is uploaded.
  * False: `outcome` says why. */
 bool adx_ensure_schema(const struct sending *s, char mapping[static KQL_MAPPING_NAME_BYTES],
                        struct outcome *outcome);

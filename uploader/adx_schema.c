@@ -44,7 +44,9 @@ bool adx_ensure_schema(const struct sending *s, char mapping[static KQL_MAPPING_
         return false;
     }
     kql_mapping_name(plan->table, &schema, mapping);
-    bool ok = adx_is_known(s->endpoint, key);
+    /* Of what is uploaded the message may be out already, and ADX took this schema before: refused now, the
+     * rows would be in quarantine and in ADX. */
+    bool ok = s->batch->progress.state == PROGRESS_UPLOADED || adx_is_known(s->endpoint, key);
     if (!ok && (ok = make_schema(s, &schema, outcome)))
         adx_learn(s->endpoint, key);
     schema_fini(&schema);

@@ -98,7 +98,6 @@ static bool find_mode(const struct sending *s, enum ingest_mode *mode, struct mo
                       struct outcome *outcome)
 {
     *facts = (struct mode_facts){.wanted = s->options->mode,
-                                 .is_strict = s->options->is_strict,
                                  .is_queued_begun = is_queued_begun(s),
                                  .is_stream_off = adx_is_stream_off(s->endpoint, s->batch->plan.table),
                                  .raw_bytes = s->batch->plan.raw_bytes,
@@ -114,7 +113,8 @@ static void log_fallback(const struct sending *s, const struct outcome *outcome)
 {
     log_warn("stream-fallback", log_s("db", s->target->db), log_s("table", s->batch->plan.table),
              log_s("batch", s->batch->claim.place.group), log_s("code", outcome->code),
-             log_s("cause", outcome->text), log_s("advice", "queued instead"));
+             log_s("cause", outcome->text), log_s("request", outcome->request_id),
+             log_s("activity", outcome->activity_id), log_s("advice", "queued instead"));
 }
 
 /* Streaming did not do: is it to be queued now? */
@@ -171,8 +171,11 @@ static void send_once(const struct sending *s, struct sent *sent, struct outcome
         adx_forget(s->endpoint, adx_key(plan->table, plan->format, plan->schema));
         outcome->verdict = VERDICT_UNAVAILABLE;
     }
-    /* Another service may be at this address by the time it answers again. */
-    if (outcome->verdict == VERDICT_DOWN && adx_offered(s->endpoint) != INGEST_QUEUED)
+    /* Another service may be at this address by the time it answers again; and one that has no streaming has
+     * queues, so data management cannot have meant what it said. */
+    bool is_other = outcome->verdict == VERDICT_DOWN || outcome->verdict == VERDICT_UNAVAILABLE ||
+                    outcome->verdict == VERDICT_MISSING;
+    if (is_other && adx_offered(s->endpoint) != INGEST_QUEUED)
         adx_set_offered(s->endpoint, INGEST_AUTO);
 }
 

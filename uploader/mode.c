@@ -18,8 +18,8 @@ enum ingest_mode mode_choose(const struct mode_facts *facts)
         return facts->wanted;
     if (facts->offered != INGEST_QUEUED)
         return facts->offered == INGEST_INLINE ? INGEST_INLINE : INGEST_STREAMING;
-    bool may_stream = facts->raw_bytes <= MODE_STREAM_RAW_BYTES && !facts->is_strict &&
-                      !facts->is_stream_off && facts->failures < MODE_STREAM_ATTEMPTS;
+    bool may_stream = facts->raw_bytes <= MODE_STREAM_RAW_BYTES && !facts->is_stream_off &&
+                      facts->failures < MODE_STREAM_ATTEMPTS;
     return may_stream ? INGEST_STREAMING : INGEST_QUEUED;
 }
 

@@ -4,7 +4,7 @@
  *     inline      a management command: the emulator has nothing else
  *     streaming   one request of at most 4 MiB, answered when the rows are in; nothing dedups a repetition
  *     queued      a blob and a message about it: the way for everything large, and the only one with --dedup
- *                 strict
+ *                 strict, whatever is offered
  *
  * auto: what is small is streamed, and queued after all when streaming is off, throttled, too small, or has
  * failed three times (the rules of Kusto's Go and Java clients). What was begun in one way is finished in it.
@@ -23,7 +23,7 @@ enum {
     MODE_STREAM_RAW_BYTES = 4 << 20, /* 4 MB of data a request (adx.md §3) */
     MODE_STREAM_ATTEMPTS = 3,
     MODE_THROTTLED_MS = 10 * 1000,
-    MODE_OFF_MS = 15 * 60 * 1000,
+    MODE_OFF_MS = 15 * 60 * 1000, /* streaming, in a table; or queues, in a cluster */
 };
 
 const char *mode_word(enum ingest_mode mode);
@@ -32,7 +32,6 @@ struct mode_facts {
     enum ingest_mode wanted; /* --ingest */
     enum ingest_mode
         offered;          /* what the endpoint has: INLINE: an emulator; STREAMING: no queues; QUEUED: all */
-    bool is_strict;       /* --dedup strict */
     bool is_queued_begun; /* its blob may be there already */
     bool is_stream_off;   /* for its table, for a while */
     uint64_t raw_bytes;   /* of the batch */

@@ -169,6 +169,8 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
         (u->context.options.mode == INGEST_STREAMING || u->context.options.mode == INGEST_INLINE))
         return err_set(err, -EINVAL,
                        "--dedup strict needs --ingest queued or auto: the other ways carry no key");
+    if (u->context.options.is_strict) /* whatever the endpoint seems to offer */
+        u->context.options.mode = INGEST_QUEUED;
     return add_databases(u, conf, err);
 }
 

@@ -202,8 +202,10 @@ static void list_faults(const struct sim *sim, struct request *request, struct r
 
 static void clear_faults(const struct sim *sim, struct request *request, struct reply *reply)
 {
-    (void)request;
-    faults_clear(sim->faults);
+    char *id = http_argument(request, "id");
+
+    faults_clear(sim->faults, id ? (int)strtol(id, NULL, 10) : 0);
+    free(id);
     reply_empty(reply, 204);
 }
 

@@ -154,10 +154,15 @@ int faults_add(struct faults *faults, const json_t *rule, int *id, const char **
     return *reason ? -EINVAL : 0;
 }
 
-void faults_clear(struct faults *faults)
+void faults_clear(struct faults *faults, int id)
 {
+    size_t kept = 0;
+
     pthread_mutex_lock(&faults->lock);
-    faults->nrules = 0;
+    for (size_t i = 0; i < faults->nrules; i++)
+        if (id && faults->rules[i].id != id)
+            faults->rules[kept++] = faults->rules[i];
+    faults->nrules = kept;
     pthread_mutex_unlock(&faults->lock);
 }
 

@@ -55,7 +55,7 @@ struct faults *faults_new(void);
 void faults_free(struct faults *faults);
 /* Add a rule from JSON: 0 and its id, or -EINVAL with a reason of static storage. */
 NODISCARD int faults_add(struct faults *faults, const json_t *rule, int *id, const char **reason);
-void faults_clear(struct faults *faults);
+void faults_clear(struct faults *faults, int id); /* 0: all */
 json_t *faults_list(struct faults *faults);
 
 /* The oldest rule that fits, used up by one; fault->id is 0 when none does. */

@@ -136,6 +136,7 @@ int main(int argc, char **argv)
                       .storage = options.storage.naccounts ? &options.storage : NULL,
                       .stop_fd = eventfd(0, EFD_CLOEXEC)};
     open_store(&options, &sim);
+    sites_remember(&sites, options.data);
     if (sim.storage)
         prepare_storage(sim.storage);
     block_signals(&signals);

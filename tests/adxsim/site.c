@@ -34,10 +34,53 @@ static struct site *open_site(struct sites *sites, enum host host, const char *a
     return site;
 }
 
-/* A port before one service of an account; its clients are told of it in place of the real one. */
-static void open_proxy(struct sites *sites, struct account *account, enum service service)
+/* --- in front of storage -------------------------------------------------------------------------------- */
+
+static char *ports_path(const char *data)
 {
-    struct site *site = open_site(sites, HOST_STORAGE, "127.0.0.1:0");
+    char *path;
+
+    if (asprintf(&path, "%s/ports", data) < 0)
+        abort();
+    return path;
+}
+
+/* The port that it had the last time, 0 if there was none: addresses that were lent outlive a restart. */
+static unsigned last_port(const char *data, const struct account *account, enum service service)
+{
+    char *path = ports_path(data), name[64], kind[16];
+    FILE *file = fopen(path, "re");
+    unsigned port, found = 0;
+
+    while (file && fscanf(file, "%63s %15s %u", name, kind, &port) == 3)
+        if (strcmp(name, account->name) == 0 && strcmp(kind, service_name(service)) == 0)
+            found = port;
+    if (file)
+        (void)fclose(file);
+    free(path);
+    return found;
+}
+
+void sites_remember(const struct sites *sites, const char *data)
+{
+    char *path = ports_path(data);
+    FILE *file = fopen(path, "we");
+
+    for (size_t i = 0; file && i < sites->nsites; i++)
+        if (sites->sites[i].account)
+            (void)fprintf(file, "%s %s %s\n", sites->sites[i].account->name,
+                          service_name(sites->sites[i].service), strrchr(sites->sites[i].url, ':') + 1);
+    if (!file || fclose(file) != 0)
+        die("cannot write %s: %s", path, strerror(errno));
+    free(path);
+}
+
+/* A port before one service of an account; its clients are told of it in place of the real one. */
+static void open_proxy(struct sites *sites, const char *data, struct account *account, enum service service)
+{
+    char address[32];
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", last_port(data, account, service));
+    struct site *site = open_site(sites, HOST_STORAGE, address);
 
     size_t len = strlen(account->urls[service]), name_len = strlen(account->name);
     if (len <= name_len || account->urls[service][len - name_len - 1] != '/' ||
@@ -64,7 +107,7 @@ void sites_open(struct sites *sites, struct options *options)
     for (size_t i = 0; i < options->storage.naccounts; i++)
         for (unsigned s = 0; s < SERVICES; s++)
             if (options->storage.accounts[i].urls[s])
-                open_proxy(sites, &options->storage.accounts[i], (enum service)s);
+                open_proxy(sites, options->data, &options->storage.accounts[i], (enum service)s);
 }
 
 void sites_start(struct sites *sites, const struct sim *sim)

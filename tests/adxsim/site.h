@@ -29,6 +29,8 @@ struct sites {
 /* Bind all, so that ports are known; the storage's public URLs become ours when the proxy is wanted. Ends the
  * program when it cannot. */
 void sites_open(struct sites *sites, struct options *options);
+/* Note in the data directory which ports are before the storage, for the next sites_open(). */
+void sites_remember(const struct sites *sites, const char *data);
 /* Serve. */
 void sites_start(struct sites *sites, const struct sim *sim);
 void sites_stop(struct sites *sites);

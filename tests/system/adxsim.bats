@@ -452,6 +452,20 @@ EOF
     [ "$(sim_rows T)" = 0 ]
 }
 
+@test "adxsim: one fault rule is deleted by its number, and the others stay" {
+    sim_start
+    sim_fault '{"match":"mgmt","status":503,"count":0}'
+    sim_fault '{"match":"query","status":429,"count":0}'
+    [ "$(curl -sSf "$SIM/_sim/fault" | jq -c '[.faults[].id]')" = '[1,2]' ]
+    curl -sSf -X DELETE "$SIM/_sim/fault?id=1"
+    [ "$(curl -sSf "$SIM/_sim/fault" | jq -c '[.faults[] | [.id, .match]]')" = '[[2,"query"]]' ]
+    curl -sSf -X DELETE "$SIM/_sim/fault?id=7"
+    sim_mgmt '.show version'
+    [ "$status" = 200 ]
+    sim_no_faults
+    [ "$(curl -sSf "$SIM/_sim/fault" | jq -c .faults)" = '[]' ]
+}
+
 @test "adxsim: a fault rule that makes no sense is refused" {
     sim_start
     for rule in 'x' '[]' '{"match":"nothing"}' '{"mode":"nothing"}' '{"status":"503"}' '{"status":99}' '{"typo":1}' '{"count":-1}'; do

@@ -48,6 +48,19 @@ put_status() {
     curl -sSf "$SIM/_sim/requests" | jq -e '[.last[] | select(.host == "storage") | .path | test("sig=[^*]")] | any | not'
 }
 
+@test "adxsim storage: the proxy has the same ports after kill -9: what was lent is good, and waiting messages are ingested" {
+    cluster_start --storage-proxy --set paused=1
+    table_t
+    url=$(echo x,1 | blob_put x.csv)
+    message "$url" T | queue_post
+    before=$(jq -c .storage "$T/ready.json")
+    stop adxsim KILL || :
+    cluster_start --storage-proxy
+    [ "$(jq -c .storage "$T/ready.json")" = "$before" ]
+    wait_until 20 ended 1
+    [ "$(sim_rows T)" = 1 ]
+}
+
 @test "adxsim storage: faults by account, service and method; errors are storage's" {
     cluster_start --storage-proxy
     one=$(in_url "$(resources TempStorage | head -n 1)" a.csv)

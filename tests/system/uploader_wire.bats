@@ -131,6 +131,54 @@ auto() { up --ingest auto "$@"; }
     done
 }
 
+no_dm() { # COUNT: so often data management is refused, as by what stands before it
+    sink_fault "{\"match\":\"get ingestion resources\",\"status\":404,\"count\":$1,\"body\":\"not here\"}"
+}
+streamed() { sink_log '.[] | select(.path | startswith("/v1/rest/ingest/")) | .path' | wc -l; }
+
+@test "auto: with --dedup strict nothing is streamed, also when data management refuses: it waits for it" {
+    sink_start
+    numbers 1 5 | write A
+    no_dm 9
+    run -75 auto --dedup strict
+    [ "$(streamed)" = 0 ]
+    [[ $output == *"lends nothing for queued ingestion"* ]]
+    sink_reset
+    run -0 auto --dedup strict
+    numbers 1 5 | diff - <(sink_rows)
+    [ "$(streamed)" = 0 ]
+    [ "$(count quarantine)" = 0 ]
+}
+
+@test "queued: what may have been posted is not refused any more: it would be in quarantine and in ADX" {
+    sink_start
+    for point in queued:after-uploaded queued:after-post batch:before-done; do
+        numbers 1 5 | write A
+        run env SPILLWAY_CRASH_AT="$point" uploader --spool "$SPOOL" --queue sealed --no-guard --once --ingest queued --dedup strict --database D="$SINK"
+        [ "$status" = 137 ]
+        sink_fault '{"match":"create","status":400,"count":9,"body":"{\"error\":{\"code\":\"BadRequest_X\",\"message\":\"no\",\"@permanent\":true}}"}'
+        run -0 up --dedup strict
+        nothing_left
+        numbers 1 5 | diff - <(sink_rows)
+        [ "$(count quarantine)" = 0 ]
+        sink_reset
+    done
+}
+
+@test "auto: that there are no queues is asked again where streaming is off" {
+    sink_start
+    numbers 1 5 | write A
+    no_dm 1
+    sink_fault '{"match":"/ingest/D/A","status":400,"count":99,"body":"{\"error\":{\"code\":\"BadRequest_StreamingIngestionPolicyNotEnabled\",\"message\":\"off\",\"@permanent\":true}}"}'
+    start uploader uploader --spool "$SPOOL" --queue sealed --no-guard --retry-min 10ms --retry-max 50ms --database D="$SINK" --batch-age 0 \
+        --scan-interval 10ms
+    queued() { [ "$(sink_messages | wc -l)" = 1 ]; }
+    wait_until 20 queued
+    stop uploader
+    [ "$(streamed)" -ge 1 ]
+    numbers 1 5 | diff - <(sink_rows)
+}
+
 @test "queued: where nothing is lent it says so, and waits" {
     sink_start
     numbers 1 5 | write A

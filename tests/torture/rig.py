@@ -1,4 +1,5 @@
 """Directories, programs and deadlines of the torture suite."""
+import collections
 import json
 import os
 import re
@@ -221,6 +222,7 @@ class Rig:
         self.table = {}
         self.failures = []
         self.leaked = {}
+        self.harmed = collections.Counter()  # what a part did, where each is to have its turn
         self.kinds = {}  # failures that look alike, shown twice at most
         self._sim = None
 

@@ -184,14 +184,16 @@ class Storm:
         with self.lock:
             self.kills[program] = self.kills.get(program, 0) + 1
 
-    def start(self, program):
-        arguments = {
+    def uploader_arguments(self):
+        return ("--database", "D=" + (self.sim.url if self.sim else f"dir:{self.out}"), "--scan-interval", "50ms", "--batch-age", "300ms",
+                "--batch-bytes", "256K", "--retry-min", "10ms", "--retry-max", "200ms")
+
+    def start(self, program, fault=None):
+        arguments = self.uploader_arguments() if program == "uploader" else {
             "diskguard": ("--max-disk-usage", LIMIT, "--min-free", "0", "--scan-interval", "100ms"),
             "peerd": ("--scan-interval", "50ms", "--name", "t"),
-            "uploader": ("--database", "D=" + (self.sim.url if self.sim else f"dir:{self.out}"), "--scan-interval", "50ms", "--batch-age",
-                         "300ms", "--batch-bytes", "256K", "--retry-min", "10ms", "--retry-max", "200ms"),
         }[program]
-        self.daemons[program] = Daemon(os.path.join(self.top, f"{program}.log"), program, "--spool", self.spool, *arguments)
+        self.daemons[program] = Daemon(os.path.join(self.top, f"{program}.log"), program, "--spool", self.spool, *arguments, fault=fault)
         self.starts += 1
 
     def in_flight(self):
