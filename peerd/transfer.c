@@ -44,14 +44,17 @@ static struct transfer *transfer_of(struct http_wait *wait)
 void transfer_begun(void *arg, struct http_wait *waits)
 {
     struct receiving *receiving = arg;
+    struct landing_jobs jobs = {0};
     for (struct http_wait *next; waits; waits = next) {
         struct transfer *transfer = transfer_of(waits);
         next = waits->next;
         if (transfer->phase == SCRAPING)
             watch_scrape(receiving->watch, &transfer->scrape);
         else
-            lander_submit(receiving->lander, &transfer->job);
+            landing_jobs_add(&jobs, &transfer->job);
     }
+    if (jobs.first)
+        lander_submit(receiving->lander, &jobs);
 }
 
 static void on_done(struct landing_job *job)
@@ -154,7 +157,7 @@ static enum MHD_Result turn_away(struct transfer *transfer)
 
 /* --- going on ------------------------------------------------------------------------------------------ */
 
-static struct landing_job *prepare(struct transfer *transfer, enum land_kind kind)
+static void prepare(struct transfer *transfer, enum land_kind kind)
 {
     struct landing_job *job = &transfer->job;
     job->kind = kind;
@@ -167,13 +170,12 @@ static struct landing_job *prepare(struct transfer *transfer, enum land_kind kin
         job->since_ms = transfer->body->since_ms;
         job->marker.digest = digest_value(&transfer->body->digest);
     }
-    return job;
 }
 
 /* The handler is called again when it is done. */
 static enum MHD_Result submit(struct transfer *transfer, enum land_kind kind, enum phase phase)
 {
-    (void)prepare(transfer, kind);
+    prepare(transfer, kind);
     transfer->phase = phase;
     begin_wait(transfer, phase == COMMITTING ? HTTP_WAIT_ANSWER : HTTP_WAIT_BODY);
     return MHD_YES;
@@ -367,8 +369,6 @@ static enum MHD_Result finish(struct transfer *transfer)
     }
     if (transfer->is_known)
         return finish_known(transfer, digest);
-    if (!transfer->job.own && lander_try(transfer->receiving->lander, prepare(transfer, LAND_COMMIT)))
-        return answer_stored(transfer);
     return submit(transfer, LAND_COMMIT, COMMITTING);
 }
 

@@ -37,6 +37,9 @@ struct http_loop {
     bool is_woken, is_stopping;
 };
 
+/* The one whose thread this is. */
+static _Thread_local const struct http_loop *this_loop;
+
 struct http_server *http_loop_server(const struct http_loop *loop)
 {
     return loop->server;
@@ -87,7 +90,8 @@ void http_wait_end(struct http_wait *wait)
     pthread_mutex_lock(&loop->lock);
     *loop->last_ended = wait;
     loop->last_ended = &wait->next;
-    wake_locked(loop);
+    if (loop != this_loop) /* its own thread looks before it waits */
+        wake_locked(loop);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -243,6 +247,7 @@ static void await(struct http_loop *loop)
 static void *serve(void *arg)
 {
     struct http_loop *loop = arg;
+    this_loop = loop;
     while (!is_stopping(loop)) {
         loop->moves = 0;
         MHD_run(loop->daemon);
