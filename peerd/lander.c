@@ -6,7 +6,45 @@
 #include "common/spool/adopt.h"
 #include "peerd/lander_parts.h"
 
-enum { HOUSE_MS = 500, WAIT_MAX_MS = 1000, RECOVER_MS = 5000, BLOCK_MAX = 128 << 20 };
+enum {
+    HOUSE_MS = 500,
+    WAIT_MAX_MS = 1000,
+    RECOVER_MS = 5000,
+    BLOCK_MAX = 128 << 20,
+    HELPINGS_MAX = 4, /* rounds that a thread which submits carries out, before the lander's own is woken */
+};
+
+/* --- lists ---------------------------------------------------------------------------------------------- */
+
+static void append(struct landing_jobs *to, const struct landing_jobs *jobs)
+{
+    if (to->first)
+        to->last->next = jobs->first;
+    else
+        *to = *jobs;
+    if (jobs->first)
+        to->last = jobs->last;
+}
+
+static struct landing_job *take(struct landing_jobs *jobs)
+{
+    struct landing_job *first = jobs->first;
+    *jobs = (struct landing_jobs){0};
+    return first;
+}
+
+/* With the lock, as the next. */
+static struct landing_job *take_all(struct lander *lander)
+{
+    append(&lander->jobs, &lander->small);
+    lander->small = (struct landing_jobs){0};
+    return take(&lander->jobs);
+}
+
+static bool has_jobs(const struct lander *lander)
+{
+    return lander->jobs.first || lander->small.first;
+}
 
 /* --- recovery ------------------------------------------------------------------------------------------ */
 
@@ -94,7 +132,7 @@ static void keep_house(struct lander *lander)
 static void tick(struct lander *lander)
 {
     pthread_mutex_lock(&lander->lock);
-    bool is_draining = lander->is_draining && !lander->first;
+    bool is_draining = lander->is_draining && !has_jobs(lander);
     pthread_mutex_unlock(&lander->lock);
     landings_tick(&lander->landings, is_draining);
     if (mono_is_past(lander->house_at))
@@ -105,7 +143,7 @@ static void tick(struct lander *lander)
         ctl_client_wake(lander->uploader);
     pthread_mutex_lock(&lander->lock);
     bool was_drained = lander->is_drained;
-    lander->is_drained = is_draining && !lander->first && lander->landings.count == 0;
+    lander->is_drained = is_draining && !has_jobs(lander) && lander->landings.count == 0;
     bool is_to_wake = lander->has_hint || lander->is_drained != was_drained;
     pthread_mutex_unlock(&lander->lock);
     lander->has_hint = false;
@@ -133,13 +171,11 @@ static void *work(void *arg)
     struct lander *lander = arg;
     for (;;) {
         pthread_mutex_lock(&lander->lock);
-        if (!lander->first && !lander->is_stopping && !lander->has_news)
+        if (!has_jobs(lander) && !lander->is_stopping && !lander->has_news)
             wait_for_change(lander);
         lander->has_news = false;
         bool is_stopping = lander->is_stopping;
-        struct landing_job *jobs = lander->first;
-        if (!is_stopping)
-            lander->first = lander->last = NULL;
+        struct landing_job *jobs = is_stopping ? NULL : take_all(lander);
         pthread_mutex_unlock(&lander->lock);
         if (is_stopping)
             return NULL;
@@ -159,35 +195,83 @@ static void set_flag(struct lander *lander, bool *flag)
     pthread_mutex_unlock(&lander->lock);
 }
 
-bool lander_try(struct lander *lander, struct landing_job *job)
+/* --- jobs ----------------------------------------------------------------------------------------------- */
+
+static void turn_away(struct landing_job *jobs)
 {
-    if (lander->settings->sync == SYNC_ALWAYS || pthread_mutex_trylock(&lander->working) != 0)
-        return false;
-    bool has_filled = false, is_done = round_try(lander, job, &has_filled);
-    pthread_mutex_unlock(&lander->working);
-    if (has_filled)
-        set_flag(lander, &lander->has_news);
-    return is_done;
+    for (struct landing_job *next, *job = jobs; job; job = next) {
+        next = job->next;
+        round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
+        job->done(job);
+    }
 }
 
-void lander_submit(struct lander *lander, struct landing_job *job)
+/* `small`: the caller sees to them next (help). */
+static void enqueue(struct lander *lander, const struct landing_jobs *jobs, const struct landing_jobs *small)
 {
     pthread_mutex_lock(&lander->lock);
-    bool is_stopping = lander->is_stopping, was_empty = !lander->first;
-    job->next = NULL;
-    if (!is_stopping && was_empty)
-        lander->first = job;
-    else if (!is_stopping)
-        lander->last->next = job;
-    if (!is_stopping)
-        lander->last = job;
-    if (!is_stopping && was_empty)
-        pthread_cond_signal(&lander->changed);
+    bool is_stopping = lander->is_stopping, was_empty = !lander->jobs.first;
+    if (!is_stopping) {
+        append(&lander->jobs, jobs);
+        append(&lander->small, small);
+        if (jobs->first && was_empty)
+            pthread_cond_signal(&lander->changed);
+    }
     pthread_mutex_unlock(&lander->lock);
     if (!is_stopping)
         return;
-    round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
-    job->done(job);
+    turn_away(jobs->first);
+    turn_away(small->first);
+}
+
+static bool has_small(struct lander *lander)
+{
+    pthread_mutex_lock(&lander->lock);
+    bool has_some = lander->small.first;
+    pthread_mutex_unlock(&lander->lock);
+    return has_some;
+}
+
+/* A round in this thread: with whatever small jobs there are. */
+static void help_once(struct lander *lander)
+{
+    static const struct landing_jobs none;
+    struct landing_jobs rest = {0};
+    pthread_mutex_lock(&lander->lock);
+    struct landing_job *jobs = take(&lander->small);
+    pthread_mutex_unlock(&lander->lock);
+    bool has_filled = round_help(lander, jobs, &rest);
+    if (rest.first)
+        enqueue(lander, &rest, &none);
+    pthread_mutex_unlock(&lander->working);
+    if (has_filled)
+        set_flag(lander, &lander->has_news);
+}
+
+/* Whoever is at work looks for small jobs once more after it: so none is left behind where another's work
+ * keeps us from it. */
+static void help(struct lander *lander)
+{
+    for (unsigned i = 0; i < HELPINGS_MAX && has_small(lander); i++) {
+        if (pthread_mutex_trylock(&lander->working) != 0)
+            return;
+        help_once(lander);
+    }
+    if (has_small(lander)) /* others bring them without end */
+        set_flag(lander, &lander->has_news);
+}
+
+void lander_submit(struct lander *lander, const struct landing_jobs *jobs)
+{
+    struct landing_jobs large = {0}, small = {0};
+    bool may_help = lander->settings->sync != SYNC_ALWAYS;
+    for (struct landing_job *next, *job = jobs->first; job; job = next) {
+        next = job->next;
+        landing_jobs_add(may_help && job->kind == LAND_COMMIT && !job->own ? &small : &large, job);
+    }
+    enqueue(lander, &large, &small);
+    if (small.first)
+        help(lander);
 }
 
 void lander_drain(struct lander *lander)
@@ -276,12 +360,10 @@ void lander_stop(struct lander *lander)
     set_flag(lander, &lander->is_stopping);
     pthread_join(lander->thread, NULL);
     lander->has_thread = false;
-    for (struct landing_job *next, *job = lander->first; job; job = next) {
-        next = job->next;
-        round_refuse(job, LAND_FAILED, "peerd is leaving: nothing was kept");
-        job->done(job);
-    }
-    lander->first = lander->last = NULL;
+    pthread_mutex_lock(&lander->lock);
+    struct landing_job *jobs = take_all(lander);
+    pthread_mutex_unlock(&lander->lock);
+    turn_away(jobs);
 }
 
 void lander_free(struct lander *lander)

@@ -1,13 +1,14 @@
-/* The lander: one thread that puts what peers send where it belongs. What came while it was busy is its next
+/* The lander: a thread that puts what peers send where it belongs. What came while it was busy is its next
  * round:
  *
  *     take all jobs; append each table's transfers, each with its commit marker, in one write; with --sync
  *     always: make all of it durable in one step; remember the ids; then answer all of them.
  *
- * In between it seals, syncs and asks for room. Leases, landing segments and the ledger's file are touched
- * under one lock, by this thread, or by that of a request which finds it idle (lander_try). Before the first
- * job is taken it recovers: reads the markers that dead processes left into the ledger and adopts their
- * files.
+ * In between it seals, syncs and asks for room. A round for which nothing has to be waited for (small bodies,
+ * their segments open, room there, no --sync always) is carried out by the thread that submits it, without
+ * waking the lander's: with its own jobs and those that others submit meanwhile. Leases, landing segments and
+ * the ledger's file are touched under one lock, by whoever is at work. Before the first job is taken the
+ * lander recovers: reads the markers that dead processes left into the ledger and adopts their files.
  *
  * Calls from any thread, but for lander_new() and lander_free(). */
 #ifndef SPILLWAY_PEERD_LANDER_H
@@ -49,6 +50,16 @@ struct landing_job {
     struct landing *own; /* the lander's */
 };
 
+static inline void landing_jobs_add(struct landing_jobs *jobs, struct landing_job *job)
+{
+    job->next = NULL;
+    if (jobs->first)
+        jobs->last->next = job;
+    else
+        jobs->first = job;
+    jobs->last = job;
+}
+
 struct lander;
 
 /* What it tells others; each from its own thread. */
@@ -74,12 +85,8 @@ void lander_stop(struct lander *lander);
 /* After lander_stop(), when no job can come any more. NULL is allowed. */
 void lander_free(struct lander *lander);
 
-void lander_submit(struct lander *lander, struct landing_job *job);
-
-/* Carry out a LAND_COMMIT of a small body at once, in the caller's thread, where nothing has to be waited
- * for: its segment is open, there is room, no --sync always, and the lander is at nothing. Then job->result
- * is set and done() is not called. False: submit it. */
-NODISCARD bool lander_try(struct lander *lander, struct landing_job *job);
+/* done() of some of them may be called before this returns. */
+void lander_submit(struct lander *lander, const struct landing_jobs *jobs);
 
 /* Seal everything as soon as no job waits, and go on doing so; lander_is_drained(): nothing is left. */
 void lander_drain(struct lander *lander);

@@ -26,16 +26,17 @@ struct lander {
     bool has_thread;
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;
-    struct landing_job *first, *last;
+    struct landing_jobs jobs;  /* for the lander's thread */
+    struct landing_jobs small; /* for whoever works next */
     bool has_news, is_stopping, is_draining, is_drained;
 };
 
 /* Carry out the jobs and answer them. */
 void round_run(struct lander *lander, struct landing_job *jobs);
 
-/* Carry out one commit of a small body if nothing has to be waited for. `*has_filled`: its segment is to be
- * sealed now. */
-NODISCARD bool round_try(struct lander *lander, struct landing_job *job, bool *has_filled);
+/* Carry out those commits of small bodies for which nothing has to be waited for, and answer them; `rest`:
+ * the others. True: a segment is to be sealed now. */
+NODISCARD bool round_help(struct lander *lander, struct landing_job *jobs, struct landing_jobs *rest);
 
 void round_refuse(struct landing_job *job, enum land_result result, const char *why);
 

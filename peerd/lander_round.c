@@ -128,19 +128,9 @@ static void set_aside(struct lander *lander, struct landing_job *job)
 
 /* --- the round ----------------------------------------------------------------------------------------- */
 
-static void push(struct landing_job **list, struct landing_job **last, struct landing_job *job)
-{
-    job->next = NULL;
-    if (*list)
-        (*last)->next = job;
-    else
-        *list = job;
-    *last = job;
-}
-
 struct round {
-    struct landing_job *answers, *last_answer;
-    struct landing_job *commits, *last_commit; /* of bodies in memory */
+    struct landing_jobs answers;
+    struct landing_jobs commits; /* of bodies in memory */
     bool has_stored;
 };
 
@@ -195,13 +185,13 @@ static void sort_in(struct lander *lander, struct round *round, struct landing_j
         break;
     case LAND_COMMIT:
         if (!job->own) {
-            push(&round->commits, &round->last_commit, job);
+            landing_jobs_add(&round->commits, job);
             return;
         }
         commit_own(lander, round, job);
         break;
     }
-    push(&round->answers, &round->last_answer, job);
+    landing_jobs_add(&round->answers, job);
 }
 
 /* Bodies of one segment, each with its marker, into one block. */
@@ -281,7 +271,7 @@ static void write_commits(struct lander *lander, struct round *round)
     struct landing_job *next;
     struct landing *touched[256];
     size_t count = 0;
-    for (struct landing_job *job = round->commits; job; job = next) {
+    for (struct landing_job *job = round->commits.first; job; job = next) {
         struct err err;
         struct landing *landing;
         next = job->next;
@@ -292,24 +282,24 @@ static void write_commits(struct lander *lander, struct round *round)
             err_set(&err, rc, "too many tables at once");
         if (rc) {
             fail(lander, job, rc, &err);
-            push(&round->answers, &round->last_answer, job);
+            landing_jobs_add(&round->answers, job);
             continue;
         }
-        if (!landing->first)
+        if (!landing->jobs.first)
             touched[count++] = landing;
-        push(&landing->first, &landing->last, job);
+        landing_jobs_add(&landing->jobs, job);
     }
     for (size_t i = 0; i < count; i++) {
         struct landing *landing = touched[i];
-        struct landing_job *jobs = landing->first;
-        landing->first = landing->last = NULL;
+        struct landing_job *jobs = landing->jobs.first;
+        landing->jobs = (struct landing_jobs){0};
         for (struct landing_job *job = jobs; job; job = job->next)
             job->own = landing; /* until the end of the round */
         write_landing(lander, landing, jobs);
         round->has_stored = true;
         for (struct landing_job *job = jobs; job; job = next) {
             next = job->next;
-            push(&round->answers, &round->last_answer, job);
+            landing_jobs_add(&round->answers, job);
         }
     }
 }
@@ -339,6 +329,27 @@ static void remember(struct lander *lander, struct landing_job *jobs)
         }
 }
 
+/* Its commits, and the answers to all. */
+static void complete(struct lander *lander, struct round *round)
+{
+    bool is_durable = lander->settings->sync == SYNC_ALWAYS;
+    write_commits(lander, round);
+    if (round->has_stored)
+        crash_point("receive:after-append");
+    if (is_durable && round->has_stored)
+        make_durable(lander, round->answers.first);
+    remember(lander, round->answers.first);
+    if (is_durable)
+        landings_drop_failed(&lander->landings);
+    if (round->has_stored)
+        crash_point("receive:before-answer");
+    total_add(&lander->rounds, 1);
+    for (struct landing_job *next, *job = round->answers.first; job; job = next) {
+        next = job->next;
+        job->done(job);
+    }
+}
+
 void round_run(struct lander *lander, struct landing_job *jobs)
 {
     struct round round = {0};
@@ -346,38 +357,30 @@ void round_run(struct lander *lander, struct landing_job *jobs)
         next = jobs->next;
         sort_in(lander, &round, jobs);
     }
-    write_commits(lander, &round);
-    if (round.has_stored)
-        crash_point("receive:after-append");
-    if (lander->settings->sync == SYNC_ALWAYS && round.has_stored)
-        make_durable(lander, round.answers);
-    remember(lander, round.answers);
-    landings_drop_failed(&lander->landings);
-    if (round.has_stored)
-        crash_point("receive:before-answer");
-    total_add(&lander->rounds, 1);
-    for (struct landing_job *next, *job = round.answers; job; job = next) {
-        next = job->next;
-        job->done(job);
-    }
+    complete(lander, &round);
 }
 
-bool round_try(struct lander *lander, struct landing_job *job, bool *has_filled)
+/* Is its segment open, and room there, also for what was found so before? `*bytes`: what all of them take. */
+static bool is_at_hand(struct lander *lander, const struct landing_job *job, int64_t *bytes)
 {
     enum { MARKER_BYTES = 1024 };
-    struct landing *landing = landings_find(&lander->landings, &job->key);
+    const struct landing *landing = landings_find(&lander->landings, &job->key);
     if (!landing || landing->writer.has_failed || landing->writer.is_torn)
         return false;
-    int64_t most = lease_cost((int64_t)(job->bytes + landing->head_bytes + MARKER_BYTES)) + WRITER_SEAL_BYTES;
-    if (!lease_holds(landing->writer.lease, most))
-        return false;
-    job->next = NULL;
-    job->result = LAND_DONE;
-    job->own = landing; /* until it is remembered */
-    write_landing(lander, landing, job);
-    crash_point("receive:after-append");
-    remember(lander, job);
-    crash_point("receive:before-answer");
-    *has_filled = !list_is_empty(&lander->landings.ready);
-    return true;
+    *bytes += lease_cost((int64_t)(job->bytes + landing->head_bytes + MARKER_BYTES));
+    return lease_holds(landing->writer.lease, *bytes + WRITER_SEAL_BYTES);
+}
+
+bool round_help(struct lander *lander, struct landing_job *jobs, struct landing_jobs *rest)
+{
+    struct round round = {0};
+    int64_t bytes = 0;
+    for (struct landing_job *next; jobs; jobs = next) {
+        next = jobs->next;
+        jobs->result = LAND_DONE;
+        landing_jobs_add(is_at_hand(lander, jobs, &bytes) ? &round.commits : rest, jobs);
+    }
+    if (round.commits.first)
+        complete(lander, &round);
+    return !list_is_empty(&lander->landings.ready);
 }

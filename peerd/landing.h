@@ -6,7 +6,7 @@
  * from where it was written however often it is sent; it is renamed before older rows are appended
  * (writer_redate).
  *
- * All of it belongs to one thread, the lander's. */
+ * All of it belongs to one thread at a time (lander.h). */
 #ifndef SPILLWAY_PEERD_LANDING_H
 #define SPILLWAY_PEERD_LANDING_H
 
@@ -31,6 +31,10 @@ struct landing_key {
 
 struct landing_job;
 
+struct landing_jobs {
+    struct landing_job *first, *last;
+};
+
 struct landing {
     struct link link;          /* in open, ready or own */
     struct landing *next_hash; /* of those that are open */
@@ -45,7 +49,7 @@ struct landing {
     char *head;       /* the text of its head, for markers */
     size_t head_bytes;
     bool is_own, is_touched;
-    struct landing_job *first, *last; /* of this round */
+    struct landing_jobs jobs; /* of this round */
 };
 
 struct landing_settings {

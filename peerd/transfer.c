@@ -261,8 +261,6 @@ static enum MHD_Result finish(struct transfer *transfer)
     }
     if (transfer->is_known)
         return finish_known(transfer, digest);
-    if (!transfer->job.own && lander_try(transfer->receiving->lander, transfer_job(transfer, LAND_COMMIT)))
-        return answer_stored(transfer);
     return submit(transfer, LAND_COMMIT, COMMITTING);
 }
 

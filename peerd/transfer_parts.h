@@ -30,9 +30,6 @@ struct transfer {
     struct refusal refusal;
 };
 
-/* Its job, ready for the lander; on its own, for lander_try(). */
-struct landing_job *transfer_job(struct transfer *transfer, enum land_kind kind);
-
 /* Hand its job on, or have the metrics gathered. The handler is called again when that is done: job.result,
  * or scrape.text, says what came of it. */
 void transfer_await_lander(struct transfer *transfer, enum land_kind kind, enum http_wait_how how);

@@ -64,14 +64,17 @@ void transfer_end(void *arg, struct MHD_Connection *connection, void **slot,
 void transfer_begun(void *arg, struct http_wait *waits)
 {
     struct receiving *receiving = arg;
+    struct landing_jobs jobs = {0};
     for (struct http_wait *next; waits; waits = next) {
         struct transfer *transfer = transfer_of(waits);
         next = waits->next;
         if (transfer->phase == SCRAPING)
             watch_scrape(receiving->watch, &transfer->scrape);
         else
-            lander_submit(receiving->lander, &transfer->job);
+            landing_jobs_add(&jobs, &transfer->job);
     }
+    if (jobs.first)
+        lander_submit(receiving->lander, &jobs);
 }
 
 static void begin_wait(struct transfer *transfer, enum http_wait_how how)
@@ -85,7 +88,7 @@ static void on_done(struct landing_job *job)
     http_wait_end(&((struct transfer *)(void *)job)->wait);
 }
 
-struct landing_job *transfer_job(struct transfer *transfer, enum land_kind kind)
+static void prepare(struct transfer *transfer, enum land_kind kind)
 {
     struct landing_job *job = &transfer->job;
     job->kind = kind;
@@ -98,12 +101,11 @@ struct landing_job *transfer_job(struct transfer *transfer, enum land_kind kind)
         job->since_ms = transfer->body->since_ms;
         job->marker.digest = digest_value(&transfer->body->digest);
     }
-    return job;
 }
 
 void transfer_await_lander(struct transfer *transfer, enum land_kind kind, enum http_wait_how how)
 {
-    (void)transfer_job(transfer, kind);
+    prepare(transfer, kind);
     begin_wait(transfer, how);
 }
 

@@ -114,6 +114,11 @@ static struct burst *burst_of(const char *event)
     return &the.bursts[0];
 }
 
+bool log_is_wanted(enum log_level level)
+{
+    return level <= the.most_verbose;
+}
+
 /* May this line be written? If so, `*suppressed` is how many were not since the last. */
 static bool is_admitted(const char *event, uint64_t *suppressed)
 {
@@ -139,7 +144,7 @@ static bool is_admitted(const char *event, uint64_t *suppressed)
 void log_emit(enum log_level level, const char *event, const struct log_field *fields)
 {
     uint64_t suppressed;
-    if (level > the.most_verbose || !is_admitted(event, &suppressed))
+    if (!log_is_wanted(level) || !is_admitted(event, &suppressed))
         return;
     struct line line;
     line.used = 0;

@@ -41,6 +41,9 @@ static inline struct log_field log_u(const char *key, uint64_t value)
 /* Call once, before threads. `program` must outlive the process's logging. */
 void log_init(const char *program, enum log_level most_verbose, bool with_timestamps);
 
+/* Are lines of this level written? For those whose fields cost something to put together. */
+bool log_is_wanted(enum log_level level);
+
 /* `event`: a constant word with dashes. `fields` ends with a field whose key is NULL. */
 void log_emit(enum log_level level, const char *event, const struct log_field *fields);
 

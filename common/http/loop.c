@@ -37,6 +37,9 @@ struct http_loop {
     bool is_woken, is_stopping;
 };
 
+/* The one whose thread this is. */
+static _Thread_local const struct http_loop *this_loop;
+
 struct http_server *http_loop_server(const struct http_loop *loop)
 {
     return loop->server;
@@ -87,7 +90,8 @@ void http_wait_end(struct http_wait *wait)
     pthread_mutex_lock(&loop->lock);
     *loop->last_ended = wait;
     loop->last_ended = &wait->next;
-    wake_locked(loop);
+    if (loop != this_loop) /* its own thread looks before it waits */
+        wake_locked(loop);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -243,6 +247,7 @@ static void await(struct http_loop *loop)
 static void *serve(void *arg)
 {
     struct http_loop *loop = arg;
+    this_loop = loop;
     while (!is_stopping(loop)) {
         loop->moves = 0;
         MHD_run(loop->daemon);
@@ -302,16 +307,18 @@ static struct MHD_Daemon *start(struct http_loop *loop)
     const struct http_server *server = loop->server;
     const struct http_settings *settings = server->settings;
     const struct http_hooks *hooks = server->hooks;
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    return MHD_start_daemon(flags | (server->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, handle, loop,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)settings->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            settings->connection_bytes, MHD_OPTION_URI_LOG_CALLBACK, hooks->begin, hooks->arg,
-                            MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-                            hooks->end, hooks->arg, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, loop,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-                            server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END, TLS_PRIORITIES,
-                            MHD_OPTION_HTTPS_CERT_CALLBACK, never_asked, MHD_OPTION_END);
+    /* It tells what it meets in every answer on a unix socket (options that only TCP has). */
+    unsigned log = log_is_wanted(LEVEL_DEBUG) ? MHD_USE_ERROR_LOG : 0;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | log;
+    return MHD_start_daemon(
+        flags | (server->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, handle, loop, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)settings->connections_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->connection_bytes, MHD_OPTION_URI_LOG_CALLBACK,
+        hooks->begin, hooks->arg, MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, hooks->end, hooks->arg, MHD_OPTION_NOTIFY_CONNECTION, connection_notify,
+        loop, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        settings->connection_bytes / 2, server->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END,
+        TLS_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK, never_asked, MHD_OPTION_END);
 }
 
 int http_loop_new(struct http_loop **out, struct http_server *server, struct err *err)

@@ -59,7 +59,7 @@ static inline bool http_wait_is_pending(const struct http_wait *wait)
 /* The same, for a handler. */
 NODISCARD bool http_wait_goes_on(struct http_wait *wait);
 
-/* From any thread. `wait` is the loop's from now on. */
+/* From any thread, also from hooks->begun. `wait` is the loop's from now on. */
 void http_wait_end(struct http_wait *wait);
 
 /* --- for the server --------------------------------------------------------------------------------- */

@@ -9,8 +9,8 @@ struct http_settings {
     const char *token_file, *tls_cert, *tls_key, *tls_ca; /* paths, or NULL */
     size_t connections_max, address_connections_max;      /* the latter: 0 for no limit of its own */
     int64_t client_timeout_ms;
-    /* What a connection has for heads and for what is read of a body at once (a quarter to half of it). All
-     * of it is touched by every request. */
+    /* What a connection has for heads and for what is read of a body at once: of a large one all of it but an
+     * eighth, in the end. All of it is touched by every request. */
     size_t connection_bytes;
 };
 

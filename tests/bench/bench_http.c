@@ -1,5 +1,6 @@
 /* Load for the receiver daemon, and what it is compared with. One thread, epoll, keep-alive connections, each
- * with one request under way:
+ * with one request under way. It shares the machine with what it measures: so requests are put together
+ * before, and a request costs a system call to send, one to receive, and its part of one to wait:
  *
  *     bench_http load HOST:PORT|unix:PATH CLIENTS SECONDS TABLES ROWS [PATH_PREFIX]
  *         POSTs of ROWS rows of metrics CSV each, to TABLES tables in turn; prints
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include "common/base/clock.h"
@@ -38,8 +40,9 @@ static struct {
     const char *address, *prefix;
     unsigned clients, tables, rows;
     double seconds;
-    char *bodies[BODIES];
-    size_t body_bytes[BODIES];
+    char **heads;         /* of each table: all but the length */
+    char *bodies[BODIES]; /* the length, the empty line and the rows */
+    size_t body_bytes[BODIES], row_bytes[BODIES];
     uint64_t next, requests, ok, bytes;
     uint32_t *times_us;
     size_t time_count;
@@ -95,48 +98,70 @@ static void make_bodies(void)
 {
     static const char format[] = "2026-11-22T06:%02u:%02u.%03uZ,node-%03u,cpu_usage_percent,%02u.%02u\n";
     size_t room = (size_t)load.rows * 96 + 512;
+    char *rows = malloc(room);
     for (unsigned n = 0; n < BODIES; n++) {
-        char *body = load.bodies[n] = malloc(room);
         size_t bytes = 0;
         for (unsigned i = 0; i < load.rows; i++)
-            bytes += (size_t)snprintf(body + bytes, room - bytes, format, i / 60 % 60, i % 60, below(1000),
+            bytes += (size_t)snprintf(rows + bytes, room - bytes, format, i / 60 % 60, i % 60, below(1000),
                                       below(512), below(100), below(100));
-        load.body_bytes[n] = bytes;
+        int all = asprintf(&load.bodies[n], "Content-Length: %zu\r\n\r\n%s", bytes, rows);
+        if (all < 0 || all > REQUEST_MAX)
+            errx(100, "too many rows");
+        load.body_bytes[n] = (size_t)all;
+        load.row_bytes[n] = bytes;
+    }
+    free(rows);
+}
+
+static void make_heads(void)
+{
+    load.heads = calloc(load.tables, sizeof *load.heads);
+    for (unsigned n = 0; n < load.tables; n++)
+        if (asprintf(&load.heads[n], "POST %s%u?format=csv HTTP/1.1\r\nHost: b\r\n", load.prefix, n) < 0)
+            errx(111, "out of memory");
+}
+
+/* What one call does not take of a large request is sent piece by piece. */
+static void send_rest(int fd, const struct iovec *parts, size_t sent)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const char *data = parts[i].iov_base;
+        size_t bytes = parts[i].iov_len, skip = sent < bytes ? sent : bytes;
+        sent -= skip;
+        for (size_t at = skip; at < bytes;) {
+            ssize_t n = send(fd, data + at, bytes - at, MSG_NOSIGNAL);
+            if (n < 0)
+                err(111, "send");
+            at += (size_t)n;
+        }
     }
 }
 
-/* Requests are small: what one send() does not take is an error of the machine. */
-static void send_request(struct client *client)
+static void send_request(struct client *client, int64_t now_ns)
 {
-    static char request[REQUEST_MAX];
     uint64_t number = load.next++;
-    size_t body_bytes = load.body_bytes[number % BODIES];
-    int head = snprintf(request, sizeof request,
-                        "POST %s%" PRIu64 "?format=csv HTTP/1.1\r\nHost: b\r\nContent-Length: %zu\r\n\r\n",
-                        load.prefix, number % load.tables, body_bytes);
-    if (head < 0 || (size_t)head + body_bytes > sizeof request)
-        errx(100, "too many rows");
-    memcpy(request + head, load.bodies[number % BODIES], body_bytes);
-    size_t bytes = (size_t)head + body_bytes;
-    load.bytes += body_bytes;
-    for (size_t sent = 0; sent < bytes;) {
-        ssize_t n = send(client->fd, request + sent, bytes - sent, MSG_NOSIGNAL);
-        if (n < 0)
-            err(111, "send");
-        sent += (size_t)n;
-    }
+    char *head = load.heads[number % load.tables], *body = load.bodies[number % BODIES];
+    struct iovec parts[] = {{head, strlen(head)}, {body, load.body_bytes[number % BODIES]}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    size_t bytes = parts[0].iov_len + parts[1].iov_len;
+    ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+    if (sent < 0)
+        err(111, "send");
+    if ((size_t)sent < bytes)
+        send_rest(client->fd, parts, (size_t)sent);
+    load.bytes += load.row_bytes[number % BODIES];
     client->got = 0;
-    client->began_ns = mono_now().ns;
+    client->began_ns = now_ns;
 }
 
 /* Is the whole answer there? */
 static bool is_whole(const struct client *client)
 {
-    const char *end = strstr(client->answer, "\r\n\r\n"),
-               *length = strcasestr(client->answer, "content-length:");
+    static const char name[] = "\r\nContent-Length: ";
+    const char *end = strstr(client->answer, "\r\n\r\n"), *length = strstr(client->answer, name);
     if (!end || !length)
         return false;
-    return client->got >= (size_t)(end + 4 - client->answer) + strtoul(length + 15, NULL, 10);
+    return client->got >= (size_t)(end + 4 - client->answer) + strtoul(length + sizeof name - 1, NULL, 10);
 }
 
 static bool read_answer(struct client *client)
@@ -146,13 +171,15 @@ static bool read_answer(struct client *client)
         err(111, "the connection ended");
     client->got += (size_t)n;
     client->answer[client->got] = '\0';
-    if (!is_whole(client))
-        return false;
+    return is_whole(client);
+}
+
+static void note_answer(const struct client *client, int64_t now_ns)
+{
     load.requests++;
     load.ok += strncmp(client->answer, "HTTP/1.1 200", 12) == 0;
     if (load.time_count < TIMES_MAX)
-        load.times_us[load.time_count++] = (uint32_t)((mono_now().ns - client->began_ns) / 1000);
-    return true;
+        load.times_us[load.time_count++] = (uint32_t)((now_ns - client->began_ns) / 1000);
 }
 
 static int compare_times(const void *a, const void *b)
@@ -179,6 +206,7 @@ static void run_load(void)
 {
     int poller = epoll_create1(EPOLL_CLOEXEC);
     load.times_us = malloc(TIMES_MAX * sizeof *load.times_us);
+    make_heads();
     make_bodies();
     for (unsigned i = 0; i < load.clients; i++) {
         clients[i].fd = connect_any(load.address);
@@ -186,10 +214,10 @@ static void run_load(void)
         if (epoll_ctl(poller, EPOLL_CTL_ADD, clients[i].fd, &event) != 0)
             err(111, "epoll");
     }
-    int64_t start_ns = mono_now().ns;
+    int64_t start_ns = mono_now().ns, end_ns = start_ns + (int64_t)(load.seconds * 1e9);
     unsigned busy = load.clients;
     for (unsigned i = 0; i < load.clients; i++)
-        send_request(&clients[i]);
+        send_request(&clients[i], start_ns);
     while (busy > 0) {
         struct epoll_event events[256];
         int n = epoll_wait(poller, events, 256, ANSWER_MS);
@@ -199,8 +227,10 @@ static void run_load(void)
             struct client *client = events[i].data.ptr;
             if (!read_answer(client))
                 continue;
-            if (seconds_since(start_ns) < load.seconds)
-                send_request(client);
+            int64_t now_ns = mono_now().ns;
+            note_answer(client, now_ns);
+            if (now_ns < end_ns)
+                send_request(client, now_ns);
             else
                 busy--;
         }
