@@ -10,7 +10,7 @@ enum {
     SMALLEST_BYTES = 64 << 10, /* with less, no segment can be begun */
 };
 
-/* --- what there is -------------------------------------------------------------------------------------- */
+/* --- what there is ---------------------------------------------------------------------------------- */
 
 int64_t room_of_failover(const struct guard *guard)
 {
@@ -83,7 +83,7 @@ int64_t room_full_in_ms(const struct guard *guard, const struct room *room, size
     return forecast_full_in_ms((double)database->rate, bytes > 1 ? bytes : 1);
 }
 
-/* --- pressure ------------------------------------------------------------------------------------------- */
+/* --- pressure --------------------------------------------------------------------------------------- */
 
 static void fill_of(const struct guard *guard, const struct room *room, int64_t fill[static REASON_COUNT])
 {
@@ -155,7 +155,7 @@ void room_update_pressure(struct guard *guard)
         tell(guard, &room, before);
 }
 
-/* --- readiness ------------------------------------------------------------------------------------------ */
+/* --- readiness -------------------------------------------------------------------------------------- */
 
 void room_probe(struct guard *guard)
 {

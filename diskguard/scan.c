@@ -79,7 +79,7 @@ static void fail(struct scan *scan, int rc, const char *what, const char *name)
     scan->is_failed = true;
 }
 
-/* --- directories ---------------------------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------------ */
 
 static int64_t allocated(const struct stat *st)
 {
@@ -188,8 +188,7 @@ static void visit_child(struct scan *scan, const struct level *parent, const cha
     visit_dir(scan, parent->listing.fd, name, level, false);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------------ */
 
 static bool has_suffix(const char *name, size_t len, const char *suffix)
 {
@@ -276,7 +275,7 @@ static void visit_file(struct scan *scan, struct level *level, const char *name,
         dirs_note_young(&scan->dirs, level->record, known->age, scan->age);
 }
 
-/* --- the walk ------------------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------------- */
 
 static bool is_directory(const struct level *level, const struct dirent64 *entry)
 {

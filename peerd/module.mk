@@ -1,3 +1,3 @@
 programs += peerd
-peerd_src := $(wildcard peerd/*.c)
+peerd_src := $(wildcard peerd/*.c peerd/*/*.c)
 peerd_LIBS := $(HTTP_LIBS) -lresolv

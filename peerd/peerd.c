@@ -5,14 +5,14 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
-#include "peerd/failing.h"
-#include "peerd/receiving.h"
+#include "peerd/failover/failing.h"
+#include "peerd/receive/receiving.h"
 
 /* In the order in which they are set up and run; torn down in the opposite one. */
 static const struct peerd_part *const parts[] = {&failing_part, &membership_part, &routing_part,
                                                  &receiving_part};
 
-/* --- the skeleton's hooks ---------------------------------------------------------------------- */
+/* --- the skeleton's hooks --------------------------------------------------------------------------- */
 
 static void fini(void *state)
 {

@@ -15,8 +15,8 @@
 #include "common/control/daemon.h"
 #include "common/spool/ballast.h"
 #include "peerd/credentials.h"
+#include "peerd/ring/view.h"
 #include "peerd/settings.h"
-#include "peerd/view.h"
 
 struct peerd {
     struct daemon *daemon;

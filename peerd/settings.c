@@ -9,7 +9,7 @@
 
 enum { DNS_PORT = 53, PORT_MAX = 65535 };
 
-/* --- the list of members ----------------------------------------------------------------------- */
+/* --- the list of members ---------------------------------------------------------------------------- */
 
 int peer_address_parse(const char *text, struct peer_address *address, struct err *err)
 {
@@ -64,7 +64,7 @@ void peer_list_fini(struct peer_list *list)
     *list = (struct peer_list){0};
 }
 
-/* --- all the rest ------------------------------------------------------------------------------ */
+/* --- all the rest ----------------------------------------------------------------------------------- */
 
 bool peer_settings_has_peers(const struct conf *conf)
 {

@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 
 #include "common/conf/conf.h"
-#include "peerd/view.h"
+#include "peerd/ring/view.h"
 
 /* One --peer. */
 struct peer_address {

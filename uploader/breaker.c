@@ -1,7 +1,6 @@
 #include "uploader/breaker.h"
 
-/* --- how long to wait
- * ---------------------------------------------------------------------------------------- */
+/* --- how long to wait ------------------------------------------------------------------------------- */
 
 /* Within a fifth of `ms`, so that instances do not ask in step. */
 static int64_t jitter(int64_t ms, uint32_t random)
@@ -31,8 +30,7 @@ static unsigned failures_of(const struct breaker *b)
     return b->failures[0] + b->failures[1];
 }
 
-/* --- states
- * -------------------------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------------- */
 
 static void forget_failures(struct breaker *b)
 {
@@ -67,8 +65,7 @@ static bool is_enough(const struct breaker *b, const struct breaker_options *o, 
     return failures_of(b) >= o->failures && mono_between_ms(first, now) >= o->time_ms;
 }
 
-/* --- what an event means in a state
- * -------------------------------------------------------------------------- */
+/* --- what an event means in a state ----------------------------------------------------------------- */
 
 typedef void reaction(struct breaker *b, const struct breaker_options *o, const struct breaker_event *event,
                       struct mono now, uint32_t random);
@@ -210,8 +207,7 @@ static reaction *const reactions[BREAKER_STATES][KINDS] = {
     [BREAKER_RECOVERING] = {ignore, closed_success, back_failure, closed_throttled},
 };
 
-/* --- for the rest of the program
- * ------------------------------------------------------------------------------ */
+/* --- for the rest of the program -------------------------------------------------------------------- */
 
 void breaker_init(struct breaker *breaker, const struct breaker_options *options, struct mono now,
                   uint32_t random)

@@ -38,7 +38,7 @@
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/control/health.h"
-#include "uploader/outcome.h"
+#include "uploader/adx/outcome.h"
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_RECOVERING, BREAKER_STATES };
 

@@ -5,10 +5,10 @@
 #include "common/base/exit.h"
 #include "common/cli/command.h"
 #include "common/cli/inventory.h"
-#include "uploader/http.h"
-#include "uploader/kql.h"
-#include "uploader/token.h"
-#include "uploader/trust.h"
+#include "uploader/adx/http.h"
+#include "uploader/adx/kql.h"
+#include "uploader/adx/trust.h"
+#include "uploader/token/token.h"
 
 enum { TABLES_MAX = 100000 };
 

@@ -2,7 +2,7 @@
  * silent is asked. */
 #include "common/base/log.h"
 #include "common/base/random.h"
-#include "uploader/probe.h"
+#include "uploader/adx/probe.h"
 #include "uploader/uploader.h"
 
 void health_init(struct uploader *u)
@@ -73,8 +73,7 @@ void health_note(struct uploader *u, struct database *d, enum breaker_source sou
     announce(u, d);
 }
 
-/* --- probes
- * -------------------------------------------------------------------------------------------------- */
+/* --- probes ----------------------------------------------------------------------------------------- */
 
 static bool is_idle(const struct database *d)
 {

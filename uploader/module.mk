@@ -1,2 +1,2 @@
 programs += uploader
-uploader_src := $(wildcard uploader/*.c)
+uploader_src := $(wildcard uploader/*.c uploader/*/*.c)

@@ -5,11 +5,10 @@
 
 #include "common/base/crash.h"
 #include "common/base/log.h"
-#include "uploader/probe.h"
+#include "uploader/adx/probe.h"
 #include "uploader/uploader.h"
 
-/* --- scanning
- * -------------------------------------------------------------------------------------------------- */
+/* --- scanning --------------------------------------------------------------------------------------- */
 
 static bool is_measured(struct uploader *u, struct database *d)
 {
@@ -94,8 +93,7 @@ void schedule_scan(struct uploader *u)
                                                               : u->scan_interval_ms);
 }
 
-/* --- claiming
- * ---------------------------------------------------------------------------------------------------- */
+/* --- claiming --------------------------------------------------------------------------------------- */
 
 static int claim_segments(struct uploader *u, struct batch *batch, const struct waiting_group *group,
                           size_t count)
@@ -184,8 +182,7 @@ static struct batch *claim_next(struct uploader *u, struct database *d)
     return batch;
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- starting --------------------------------------------------------------------------------------- */
 
 static bool has_due(const struct database *d)
 {
@@ -317,9 +314,7 @@ void schedule_start(struct uploader *u)
     }
 }
 
-/* --- when
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- when ------------------------------------------------------------------------------------------- */
 
 int64_t schedule_delay_ms(const struct uploader *u)
 {

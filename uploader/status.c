@@ -147,8 +147,7 @@ void uploader_status(void *state, json_t *out)
     json_object_set_new(out, "totals", sum_totals(u));
 }
 
-/* --- metrics
- * -------------------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------------- */
 
 static void add_total(struct uploader *u, struct metrics *out, const char *metric, const char *name,
                       const char *help)

@@ -6,7 +6,7 @@
 #include "common/base/crash.h"
 #include "common/base/log.h"
 #include "common/spool/ballast.h"
-#include "uploader/prepare.h"
+#include "uploader/batch/prepare.h"
 
 static enum upload_end wait_for(struct upload_job *job, const char *code, int rc, const char *text)
 {
@@ -14,8 +14,7 @@ static enum upload_end wait_for(struct upload_job *job, const char *code, int rc
     return UPLOAD_WAIT;
 }
 
-/* --- refusal
- * ------------------------------------------------------------------------------------------------ */
+/* --- refusal ---------------------------------------------------------------------------------------- */
 
 static json_t *make_why(const struct batch_dir *batch, const struct outcome *outcome)
 {
@@ -51,8 +50,7 @@ static int finish_refusal(struct upload_job *job, struct batch_dir *batch, struc
     return 0;
 }
 
-/* --- sending
- * -------------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------------- */
 
 static void note_sent(struct upload_job *job, struct batch_dir *batch, const struct sent *sent)
 {
@@ -116,8 +114,7 @@ static enum upload_end advance(struct upload_job *job, struct batch_dir *batch, 
     return wait_for(job, "quarantine", rc, "refused rows cannot be put into quarantine");
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------------- */
 
 /* Of a batch that is at its end. */
 static uint64_t rows_taken(const struct batch_dir *batch)

@@ -8,7 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/workers.h"
-#include "uploader/send.h"
+#include "uploader/adx/send.h"
 #include "uploader/totals.h"
 
 enum upload_end {

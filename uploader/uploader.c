@@ -4,9 +4,9 @@
 
 #include "common/base/exit.h"
 #include "common/base/log.h"
-#include "uploader/probe.h"
-#include "uploader/token.h"
-#include "uploader/trust.h"
+#include "uploader/adx/probe.h"
+#include "uploader/adx/trust.h"
+#include "uploader/token/token.h"
 
 struct database *uploader_find(struct uploader *u, const char *folder)
 {
@@ -16,8 +16,7 @@ struct database *uploader_find(struct uploader *u, const char *folder)
     return NULL;
 }
 
-/* --- configuration
- * ------------------------------------------------------------------------------------------ */
+/* --- configuration ---------------------------------------------------------------------------------- */
 
 /* A token, where one is to be sent, goes to whom it is meant for only (trust.h). */
 static int check_trust(struct target *target, const struct token_options *tokens, const struct trust *trust,
@@ -174,8 +173,7 @@ static int read_conf(struct uploader *u, const struct conf *conf, struct err *er
     return add_databases(u, conf, err);
 }
 
-/* --- the skeleton's hooks
- * ------------------------------------------------------------------------------------- */
+/* --- the skeleton's hooks --------------------------------------------------------------------------- */
 
 static void wake(void *arg)
 {

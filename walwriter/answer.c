@@ -78,7 +78,7 @@ enum MHD_Result answer_taken(struct reception *reception, struct MHD_Connection 
     return send_text(reception, connection, MHD_HTTP_OK, HTTP_TYPE_JSON, text, NULL, is_last);
 }
 
-/* --- the other paths ---------------------------------------------------------------------------------- */
+/* --- the other paths -------------------------------------------------------------------------------- */
 
 enum MHD_Result answer_health(struct reception *reception, struct MHD_Connection *connection)
 {
@@ -108,7 +108,7 @@ enum MHD_Result answer_metrics(struct reception *reception, struct MHD_Connectio
     return send_text(reception, connection, MHD_HTTP_OK, HTTP_TYPE_METRICS, text, NULL, false);
 }
 
-/* --- in the middle of a body -------------------------------------------------------------------------- */
+/* --- in the middle of a body ------------------------------------------------------------------------ */
 
 void answer_at_once(struct reception *reception, struct MHD_Connection *connection,
                     const struct refused *refused)

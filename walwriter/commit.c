@@ -15,7 +15,7 @@ enum {
     WAIT_MAX_MS = 1000,
 };
 
-/* --- adoption -------------------------------------------------------------------------------------- */
+/* --- adoption --------------------------------------------------------------------------------------- */
 
 struct own {
     uint64_t *ids;
@@ -61,7 +61,7 @@ static int adopt(struct commit *commit, struct err *err)
     return rc;
 }
 
-/* --- time ------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------------- */
 
 static void keep_house(struct commit *commit)
 {
@@ -100,7 +100,7 @@ static void tick(struct commit *commit)
         commit->wake(commit->wake_arg);
 }
 
-/* --- the thread ------------------------------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------------------------------- */
 
 static void wait_for_change(struct commit *commit)
 {
@@ -205,7 +205,7 @@ bool commit_has_guard(struct commit *commit)
     return atomic_load(&commit->has_guard);
 }
 
-/* --- notices --------------------------------------------------------------------------------------- */
+/* --- notices ---------------------------------------------------------------------------------------- */
 
 static void note_sealed(void *arg, const char *db, const struct writer *w)
 {
@@ -239,7 +239,7 @@ bool commit_next_sealed(struct commit *commit, struct sealed_notice *notice, uin
     return has_one;
 }
 
-/* --- start and end --------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------------- */
 
 static int make_buffers(struct commit *commit)
 {

@@ -46,7 +46,7 @@ char *intake_room(struct intake *in, size_t *room)
     return in->data + in->fill;
 }
 
-/* --- blocks -------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------------- */
 
 /* Take the lines that are no JSON object out of a block, in place; blank lines go with them. */
 static int keep_good_json(struct intake *in, char *data, size_t *bytes, uint64_t *rows, struct err *err)
@@ -139,7 +139,7 @@ struct mono intake_due(const struct intake *in)
     return (struct mono){in->oldest.ns + in->settings->flush_interval_ms * 1000000};
 }
 
-/* --- rows ---------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------- */
 
 /* Pass the bytes of a row that is too long on to refusals. */
 static int skip_row(struct intake *in, struct err *err)
@@ -221,7 +221,7 @@ int intake_take(struct intake *in, size_t bytes, struct err *err)
     return rc;
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------------- */
 
 size_t intake_left(const struct intake *in)
 {

@@ -26,7 +26,7 @@ static inline void skip_space(struct cursor *c)
         c->at++;
 }
 
-/* --- strings -------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------------- */
 
 /* Pass over what is neither a quote, a backslash, a control character nor beyond ASCII. */
 static inline void skip_plain(struct cursor *c)
@@ -141,7 +141,7 @@ static bool skip_string(struct cursor *c)
     }
 }
 
-/* --- numbers and words ---------------------------------------------------------------------------- */
+/* --- numbers and words ------------------------------------------------------------------------------ */
 
 static inline bool skip_digits(struct cursor *c)
 {
@@ -182,7 +182,7 @@ static bool skip_word(struct cursor *c, const char *word, size_t bytes)
     return true;
 }
 
-/* --- structure ------------------------------------------------------------------------------------ */
+/* --- structure -------------------------------------------------------------------------------------- */
 
 static bool open_container(struct cursor *c, bool is_array)
 {

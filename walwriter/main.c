@@ -54,7 +54,7 @@ static const struct conf_about about = {
         "    curl --data-binary @cpu.csv 'http://127.0.0.1:8080/ingest/Metrics/Cpu?format=csv'\n",
 };
 
-/* --- the receiver daemon ----------------------------------------------------------------------------- */
+/* --- the receiver daemon ---------------------------------------------------------------------------- */
 
 static const enum conf_id receiver_required[] = {CONF_HTTP, CONF_KEYS};
 
@@ -74,7 +74,7 @@ static const struct daemon_module receiver = {
     .fini = receiver_fini,
 };
 
-/* --- standard input ---------------------------------------------------------------------------------- */
+/* --- standard input --------------------------------------------------------------------------------- */
 
 /* Check the settings; run, unless --check asked for no more. */
 static int run(const struct conf *conf, enum conf_verdict verdict)

@@ -50,7 +50,7 @@ static struct slot *slot_of(struct press *press, uint64_t number)
     return &press->slots[number % press->slot_count];
 }
 
-/* --- the thread ---------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------------- */
 
 static void deflate_slot(struct worker *worker, struct slot *slot)
 {
@@ -96,7 +96,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* --- the owner ----------------------------------------------------------------------------------- */
+/* --- the owner -------------------------------------------------------------------------------------- */
 
 static size_t cores(void)
 {

@@ -21,8 +21,7 @@ struct receiver {
     struct mono bodies_until;
 };
 
-/* --- start -----------------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------------------ */
 
 int receiver_check(const struct conf *conf, struct err *err)
 {
@@ -79,8 +78,7 @@ int receiver_init(struct daemon *daemon, void **state, struct err *err)
     return rc;
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------------- */
 
 static void publish_sealed(struct receiver *receiver)
 {
@@ -145,8 +143,7 @@ json_t *receiver_on_seal(void *state, const struct ctl_peer *peer, const json_t 
     return reply;
 }
 
-/* --- what it says ----------------------------------------------------------------------------------------
- */
+/* --- what it says ----------------------------------------------------------------------------------- */
 
 static void set_number(json_t *out, const char *key, uint64_t value)
 {
@@ -184,8 +181,7 @@ void receiver_metrics(void *state, struct metrics *out)
     reception_metrics(&receiver->reception, out);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------------- */
 
 /* The committer first: then nothing is suspended any more, and the server can stop. */
 void receiver_fini(void *state)

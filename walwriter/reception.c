@@ -25,7 +25,7 @@ size_t reception_reasons(struct reception *reception, const char *reasons[static
     return count;
 }
 
-/* --- metrics ----------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------------- */
 
 static void by_class(const struct totals *totals, struct metrics *out)
 {

@@ -16,7 +16,7 @@ int registry_init(struct registry *registry, const char *instance, size_t tables
     return registry->buckets ? 0 : -ENOMEM;
 }
 
-/* --- databases ------------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------------- */
 
 static void free_database(struct registry *registry, struct database *database)
 {
@@ -59,7 +59,7 @@ static int get_database(struct registry *registry, const char *name, struct data
     return 0;
 }
 
-/* --- tables ---------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct route *route)
 {
@@ -235,7 +235,7 @@ void registry_release(struct registry *registry, struct table *table)
     pthread_mutex_unlock(&registry->lock);
 }
 
-/* --- room ------------------------------------------------------------------------------------------ */
+/* --- room ------------------------------------------------------------------------------------------- */
 
 void registry_refuse(struct registry *registry, struct database *database, int64_t ms, const char *reason)
 {
@@ -253,7 +253,7 @@ bool registry_has_room(struct registry *registry, struct database *database, str
     return refusal->until.ns == 0 || mono_is_past(refusal->until);
 }
 
-/* --- all of them ----------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------ */
 
 void registry_each(struct registry *registry, registry_visit *visit, void *arg)
 {

@@ -37,7 +37,7 @@ static void free_request(struct request *request)
     free(request);
 }
 
-/* --- with the committer ------------------------------------------------------------------------------- */
+/* --- with the committer ----------------------------------------------------------------------------- */
 
 static struct request *request_of(struct http_wait *wait)
 {
@@ -108,7 +108,7 @@ void request_end(void *cls, struct MHD_Connection *connection, void **slot,
         let_go(request);
 }
 
-/* --- refusing ---------------------------------------------------------------------------------------- */
+/* --- refusing --------------------------------------------------------------------------------------- */
 
 void request_refuse(struct request *request, unsigned status, const char *code, const char *format, ...)
 {
@@ -146,7 +146,7 @@ static enum MHD_Result turn_away(struct request *request)
     return MHD_YES;
 }
 
-/* --- going on ------------------------------------------------------------------------------------------ */
+/* --- going on --------------------------------------------------------------------------------------- */
 
 /* What the committer said. */
 static bool is_done(struct request *request)
@@ -208,7 +208,7 @@ static enum MHD_Result answer_look(struct request *request)
                                                : answer_metrics(reception, request->connection);
 }
 
-/* --- the body ---------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------------- */
 
 static void refuse_row(struct request *request)
 {
@@ -315,7 +315,7 @@ static enum MHD_Result finish(struct request *request)
     return answer_job(request);
 }
 
-/* --- the handler ------------------------------------------------------------------------------------- */
+/* --- the handler ------------------------------------------------------------------------------------ */
 
 /* The committer has answered, and what it was asked was not the last thing. */
 static void go_on(struct request *request)

@@ -6,7 +6,7 @@
 
 enum { PROBE_BYTES = 64 << 10, SEAL_WHEN_FULL_MS = 250 };
 
-/* --- answers --------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------------- */
 
 void round_refuse(struct job *job, enum job_result result, const char *why)
 {
@@ -41,7 +41,7 @@ static void fail(struct commit *commit, struct job *job, int rc, const struct er
         atomic_store(&commit->has_guard, false);
 }
 
-/* --- blocks ---------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------------- */
 
 /* All that is done for blocks, not deflating alone; but not waiting for the disk, which leaves a core to
  * others. */
@@ -165,7 +165,7 @@ static struct job *put_block(struct commit *commit, struct job *first)
     return end;
 }
 
-/* --- large bodies ---------------------------------------------------------------------------------- */
+/* --- large bodies ----------------------------------------------------------------------------------- */
 
 static int put_piece_of(struct commit *commit, struct job *job, bool is_bad, struct err *err)
 {
@@ -237,7 +237,7 @@ static void seal_uploads(struct commit *commit, struct job *jobs)
     }
 }
 
-/* --- the round ------------------------------------------------------------------------------------- */
+/* --- the round -------------------------------------------------------------------------------------- */
 
 static void ask_for_room(struct commit *commit, struct job *job)
 {
@@ -359,7 +359,7 @@ void round_run(struct commit *commit, struct job *jobs)
     slots_bury(&commit->slots);
 }
 
-/* --- databases without room ------------------------------------------------------------------------ */
+/* --- databases without room ------------------------------------------------------------------------- */
 
 struct probe {
     struct database *list[64];

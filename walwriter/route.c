@@ -12,7 +12,7 @@ static void refuse(struct route *route, const char *what, const char *value, con
              *value ? "'" : "", why);
 }
 
-/* --- the query ------------------------------------------------------------------------------------- */
+/* --- the query -------------------------------------------------------------------------------------- */
 
 static bool take_format(struct route *route, const char *value)
 {
@@ -63,7 +63,7 @@ static void take_query(struct route *route, char *query)
         refuse(route, "format", "", "missing: add ?format=csv or ?format=json");
 }
 
-/* --- the path -------------------------------------------------------------------------------------- */
+/* --- the path --------------------------------------------------------------------------------------- */
 
 static void take_ingest(struct route *route, char *path, char *query)
 {

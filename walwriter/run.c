@@ -25,7 +25,7 @@ struct run {
     struct adopt_result adopted;
 };
 
-/* --- start --------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------------ */
 
 static int adopt(struct run *run, struct err *err)
 {
@@ -77,7 +77,7 @@ static void release(struct run *run)
     spool_close(&run->spool);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop --------------------------------------------------------------------------------------- */
 
 /* 1: some was read; 0: end of input; negative errno. */
 static int read_some(struct run *run, struct err *err)
@@ -144,7 +144,7 @@ static int read_all(struct run *run, struct err *err)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------------- */
 
 /* After a signal the whole rows that were read are taken, and the start of a row is left, as if it had not
  * been read. */

@@ -31,7 +31,7 @@ void sink_init(struct sink *sink, struct tools *tools, enum writer_fate fate)
     *sink = (struct sink){.tools = tools, .fate = fate, .writer.fd = -1};
 }
 
-/* --- sealing ------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------------- */
 
 static bool is_dirty(const struct sink *sink)
 {
@@ -71,7 +71,7 @@ static int seal_open(struct sink *sink, struct err *err)
     return rc;
 }
 
-/* --- waiting for room ---------------------------------------------------------------------------- */
+/* --- waiting for room ------------------------------------------------------------------------------- */
 
 struct wait {
     int delay_ms; /* 0: has not waited */
@@ -99,7 +99,7 @@ static void end_wait(const struct sink *sink, const struct wait *wait)
                  log_n("waited_ms", mono_since_ms(wait->since)));
 }
 
-/* --- putting ------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------------- */
 
 /* Rotation is here: a segment is sealed before it would grow over its limit. */
 static int try_append(struct sink *sink, const struct pressed *block, const struct writer_counts *counts,
@@ -188,7 +188,7 @@ int sink_put(struct sink *sink, const void *raw, size_t bytes, uint64_t rows, st
     return take_member(sink, &done, err);
 }
 
-/* --- through the press --------------------------------------------------------------------------- */
+/* --- through the press ------------------------------------------------------------------------------ */
 
 /* What the press has done. */
 static int append_pressed(struct sink *sink, struct err *err)
@@ -240,7 +240,7 @@ int sink_seal(struct sink *sink, struct err *err)
     return rc ? rc : sealed;
 }
 
-/* --- time ---------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------------- */
 
 static struct mono later(struct mono start, int64_t ms)
 {

@@ -31,7 +31,7 @@ int slots_lease(struct slots *slots, struct database *database, struct lease **l
     return rc;
 }
 
-/* --- one slot -------------------------------------------------------------------------------------- */
+/* --- one slot --------------------------------------------------------------------------------------- */
 
 static struct slot **place_of(struct slot *slot)
 {
@@ -138,7 +138,7 @@ void slots_fini(struct slots *slots)
     hints_fini(&slots->hints);
 }
 
-/* --- open files ------------------------------------------------------------------------------------ */
+/* --- open files ------------------------------------------------------------------------------------- */
 
 /* Park the least recently used, all of them synced together first. */
 static void park_some(struct slots *slots, size_t count)
@@ -223,7 +223,7 @@ static int create(struct slots *slots, struct table *table, bool is_bad, size_t 
     return 0;
 }
 
-/* --- appending ------------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------------- */
 
 /* The table's segment, open and with room for `bytes`; `*out` NULL: there is none. */
 static int find_open(struct slots *slots, struct table *table, bool is_bad, size_t bytes, struct slot **out,
@@ -287,7 +287,7 @@ void slots_take_back(struct slots *slots, struct slot *slot, const struct writer
     slots_end(slots, slot);
 }
 
-/* --- leases ---------------------------------------------------------------------------------------- */
+/* --- leases ----------------------------------------------------------------------------------------- */
 
 enum { KEPT_BYTES = 4 * WRITER_SEAL_BYTES, KEPT_A_FILE = 512 }; /* what directories may grow by at sealing */
 

@@ -11,7 +11,7 @@ enum {
 
 const struct mono slots_never = {INT64_MAX};
 
-/* --- sealing --------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------------- */
 
 static json_t *why_of(const struct slot *slot)
 {
@@ -106,7 +106,7 @@ bool slots_is_settled(struct slots *slots)
            (!slots->moved_ticket || syncer_state(slots->syncer, slots->moved_ticket) != SYNCER_WAITING);
 }
 
-/* --- time ------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------------- */
 
 struct mono slots_later(struct mono start, int64_t ms)
 {

@@ -1,6 +1,6 @@
 #include "walwriter/slots_parts.h"
 
-/* --- now ------------------------------------------------------------------------------------------- */
+/* --- now -------------------------------------------------------------------------------------------- */
 
 void slots_mark_dirty(struct slots *slots, struct slot *slot)
 {
@@ -66,7 +66,7 @@ void slots_forget_failed(struct slots *slots)
     }
 }
 
-/* --- by the syncer --------------------------------------------------------------------------------- */
+/* --- by the syncer ---------------------------------------------------------------------------------- */
 
 /* Those with bytes that the syncer is to see to: what is dirty, and what waits to be sealed. */
 static void begin_sync(struct slots *slots)

@@ -6,7 +6,7 @@
 
 enum { FIRST_BYTES = 16 << 10 };
 
-/* --- buffers --------------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------------- */
 
 static bool grow_to(struct stage *stage, struct stage_buffer *buffer, size_t capacity)
 {
@@ -79,7 +79,7 @@ char *stage_room(struct stage *stage, size_t *room)
     return good->data + good->fill;
 }
 
-/* --- bad rows -------------------------------------------------------------------------------------- */
+/* --- bad rows --------------------------------------------------------------------------------------- */
 
 /* The row where we are is bad: without partial that is the end. */
 static enum stage_status begin_fault(struct stage *stage, const char *why)
@@ -107,7 +107,7 @@ static enum stage_status end_fault(struct stage *stage)
     return is_ended ? STAGE_OK : put_aside(stage, "\n", 1);
 }
 
-/* --- looking at rows ------------------------------------------------------------------------------- */
+/* --- looking at rows -------------------------------------------------------------------------------- */
 
 /* One line of JSON; `*is_good` tells whether it stays. */
 static enum stage_status check_line(struct stage *stage, const char *line, size_t bytes, bool *is_good)
@@ -178,7 +178,7 @@ enum stage_status stage_check(struct stage *stage)
     return STAGE_OK;
 }
 
-/* --- taking ---------------------------------------------------------------------------------------- */
+/* --- taking ----------------------------------------------------------------------------------------- */
 
 /* Bytes of a row that is too long, at data[end, fill): those that belong to it are put aside. */
 static enum stage_status skip(struct stage *stage)
@@ -261,7 +261,7 @@ enum stage_status stage_take(struct stage *stage, size_t bytes)
     return status == STAGE_OK && is_full ? STAGE_FULL : status;
 }
 
-/* --- the end of the body --------------------------------------------------------------------------- */
+/* --- the end of the body ---------------------------------------------------------------------------- */
 
 static enum stage_status refuse_open_quote(struct stage *stage)
 {

@@ -51,7 +51,7 @@ int upload_append(struct upload *upload, bool is_bad, const void *member, size_t
     return rc;
 }
 
-/* --- sealing --------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------------- */
 
 static json_t *why_of(const struct upload *upload)
 {

@@ -134,8 +134,7 @@ int journal_rotate(struct journal *journal, const char *first, size_t bytes)
     return journal->fd < 0 ? -errno : 0;
 }
 
-/* --- for those who only read -----------------------------------------------------------------------------
- */
+/* --- for those who only read ------------------------------------------------------------------------ */
 
 static int read_lines(int fd, journal_redo *each, void *arg)
 {

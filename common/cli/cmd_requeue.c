@@ -38,7 +38,7 @@ struct requeue {
     struct err err;
 };
 
-/* --- telling ------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------------- */
 
 static void tell(const struct requeue *requeue, const struct inventory_entry *entry, const char *to,
                  uint64_t rows, const char *reason)
@@ -75,7 +75,7 @@ static int refuse(struct requeue *requeue, const struct inventory_entry *entry, 
     return 0;
 }
 
-/* --- moving --------------------------------------------------------------------------------- */
+/* --- moving ----------------------------------------------------------------------------------------- */
 
 static int has_file(void *arg, const struct spool_place *place, int dir)
 {
@@ -196,7 +196,7 @@ static int enter(struct requeue *requeue, const char *folder)
     return requeue->to < 0 ? err_errno(&requeue->err, requeue->to, "sealed/%s: cannot be made", folder) : 0;
 }
 
-/* --- one segment --------------------------------------------------------------------------------- */
+/* --- one segment ------------------------------------------------------------------------------------ */
 
 /* Why it may not go back, or NULL. */
 static const char *objection(const struct requeue *requeue, const struct inventory_entry *entry,
@@ -249,7 +249,7 @@ static int requeue_one(struct requeue *requeue, const struct inventory_entry *en
     return 0;
 }
 
-/* --- all of them --------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------ */
 
 static int requeue_all(struct requeue *requeue, struct inventory *inventory)
 {

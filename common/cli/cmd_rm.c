@@ -37,7 +37,7 @@ struct rm {
     struct err err;
 };
 
-/* --- telling ------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------------- */
 
 static int refuse(struct rm *rm, const struct inventory_entry *entry, const char *reason)
 {
@@ -80,7 +80,7 @@ static void tell(struct rm *rm, const struct doomed *doomed)
     jsonline_end(&line);
 }
 
-/* --- a batch ------------------------------------------------------------------------------------- */
+/* --- a batch ---------------------------------------------------------------------------------------- */
 
 static int unlink_all(struct rm *rm, int dir)
 {
@@ -152,7 +152,7 @@ static int add_line(struct rm *rm, const struct doomed *doomed)
     return rc ? err_errno(&rm->err, rc, "the record of a removal") : 0;
 }
 
-/* --- one segment --------------------------------------------------------------------------------- */
+/* --- one segment ------------------------------------------------------------------------------------ */
 
 static const char *objection(const struct inventory_entry *entry)
 {
@@ -267,7 +267,7 @@ static int rm_one(struct rm *rm, const struct inventory_entry *entry)
     return add_line(rm, doomed);
 }
 
-/* --- all of them --------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------ */
 
 static int rm_all(struct rm *rm, struct inventory *inventory)
 {

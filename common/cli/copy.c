@@ -23,7 +23,7 @@ static int put(struct copy *copy, const void *data, size_t len)
     return file_write_all(copy->to, data, len);
 }
 
-/* --- members ------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------------- */
 
 static int take_member(struct copy *copy, const struct member *member, const uint8_t *bytes)
 {
@@ -85,7 +85,7 @@ static int put_joined(struct copy *copy)
     return rc;
 }
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- the file --------------------------------------------------------------------------------------- */
 
 /* 1: same content; 0: other content; or a negative errno. */
 static int is_same(int fd, int dir, const char *file)

@@ -35,7 +35,7 @@ struct restoring {
     char db[SPOOL_NAME_BYTES];
 };
 
-/* --- the last steps, also after a crash --------------------------------------------------------- */
+/* --- the last steps, also after a crash ------------------------------------------------------------- */
 
 static int enter_sealed(struct spool *spool, const char *db, const char *copy, const char *file)
 {
@@ -121,7 +121,7 @@ static void sweep(const struct spool *spool)
         closedir(list);
 }
 
-/* --- one segment -------------------------------------------------------------------------------- */
+/* --- one segment ------------------------------------------------------------------------------------ */
 
 static int refuse(struct restoring *restoring, const char *name, const char *why)
 {
@@ -260,7 +260,7 @@ static int restore_one(struct restoring *restoring, const char *name)
     return rc;
 }
 
-/* --- all of them -------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------ */
 
 static bool is_gz(const char *name)
 {

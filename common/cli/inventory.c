@@ -56,7 +56,7 @@ int inventory_parse(const char *word, struct inventory_words *words, struct err 
     return 0;
 }
 
-/* --- taking in ----------------------------------------------------------------------------------- */
+/* --- taking in -------------------------------------------------------------------------------------- */
 
 static bool is_same_folder(const struct inventory_folder *folder, const struct spool_place *place)
 {
@@ -196,7 +196,7 @@ void inventory_fini(struct inventory *inventory)
     *inventory = (struct inventory){0};
 }
 
-/* --- what is in it ------------------------------------------------------------------------------- */
+/* --- what is in it ---------------------------------------------------------------------------------- */
 
 int64_t inventory_bytes(const struct inventory *inventory)
 {
@@ -241,7 +241,7 @@ const char *inventory_db(const struct inventory_folder *folder, char *db)
     return db;
 }
 
-/* --- finding it again ---------------------------------------------------------------------------- */
+/* --- finding it again ------------------------------------------------------------------------------- */
 
 struct search {
     const char *db, *file;

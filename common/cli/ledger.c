@@ -28,7 +28,7 @@ int removal_finish(int dir, const struct removal *removal)
     return rc;
 }
 
-/* --- what the last run left ---------------------------------------------------------------------- */
+/* --- what the last run left ------------------------------------------------------------------------- */
 
 static int64_t number_of(const json_t *line, const char *key)
 {

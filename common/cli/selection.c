@@ -17,7 +17,7 @@ struct selection {
     void *arg;
 };
 
-/* --- gathering ----------------------------------------------------------------------------------- */
+/* --- gathering -------------------------------------------------------------------------------------- */
 
 /* Such a file is the caller's to visit, by its path. */
 static bool is_outside(const struct selection *selection, const char *word)
@@ -75,7 +75,7 @@ int selection_gather(struct cli *cli, const struct selection_rules *rules, struc
     return rc;
 }
 
-/* --- visiting ------------------------------------------------------------------------------------ */
+/* --- visiting --------------------------------------------------------------------------------------- */
 
 static int visit_path(const struct selection *selection, const char *path, struct err *err)
 {

@@ -52,7 +52,7 @@ void daemon_publish(struct daemon *daemon, const char *type, json_t *fields)
     events_publish(&daemon->loop->events, type, fields);
 }
 
-/* --- operations that every program answers -------------------------------------------------------- */
+/* --- operations that every program answers ---------------------------------------------------------- */
 
 struct shell {
     struct daemon daemon;
@@ -134,7 +134,7 @@ static int merge_ops(struct daemon_loop *loop)
     return 0;
 }
 
-/* --- connections that end ----------------------------------------------------------------------------- */
+/* --- connections that end --------------------------------------------------------------------------- */
 
 static void note_gone(void *arg, uint32_t connection)
 {
@@ -161,7 +161,7 @@ static void tell_gone(struct daemon_loop *loop)
         loop->module->gone(loop->state, gone[i]);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------------- */
 
 static void on_stop(struct daemon *daemon)
 {
@@ -235,8 +235,7 @@ static int run_loop(struct daemon *daemon)
     return loop->exit_code;
 }
 
-/* --- start and end ----------------------------------------------------------------------------------------
- */
+/* --- start and end ---------------------------------------------------------------------------------- */
 
 /* Signals are blocked before any thread exists, so that all of them inherit it and only the loop sees them.
  */

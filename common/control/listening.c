@@ -21,7 +21,7 @@ enum {
 
 static const char scheme[] = "ipc://";
 
-/* --- what nng calls ---------------------------------------------------------------------------------- */
+/* --- what nng calls --------------------------------------------------------------------------------- */
 
 static void note_taken(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
@@ -39,7 +39,7 @@ bool listening_is_probe(const struct listening *listening, nng_pipe pipe)
     return atomic_load(&listening->probe_pipe) == (unsigned)nng_pipe_id(pipe);
 }
 
-/* --- listening ---------------------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------------- */
 
 static const char *path_of(const struct listening *listening)
 {
@@ -117,7 +117,7 @@ static void listen_anew(struct listening *listening)
     listening->due = mono_after(TRIAL_MS);
 }
 
-/* --- trials ------------------------------------------------------------------------------------------- */
+/* --- trials ----------------------------------------------------------------------------------------- */
 
 /* The whole handshake is sent at once; until theirs was read the connection must not end, for that is just
  * what a listener does not bear. */

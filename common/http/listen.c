@@ -46,7 +46,7 @@ int listen_check(const char *address, struct err *err)
     return path ? 0 : split(address, host, &port, err);
 }
 
-/* --- unix -------------------------------------------------------------------------------------------- */
+/* --- unix ------------------------------------------------------------------------------------------- */
 
 static bool answers(const struct sockaddr_un *name)
 {
@@ -78,7 +78,7 @@ static int open_unix(struct listener *listener, const char *path, struct err *er
     return chmod(path, UNIX_MODE) == 0 ? 0 : err_errno(err, -errno, "http unix:%s: chmod", path);
 }
 
-/* --- TCP --------------------------------------------------------------------------------------------- */
+/* --- TCP -------------------------------------------------------------------------------------------- */
 
 static bool is_loopback(const struct sockaddr *name)
 {

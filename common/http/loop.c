@@ -45,7 +45,7 @@ struct http_server *http_loop_server(const struct http_loop *loop)
     return loop->server;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------------- */
 
 void http_wait_begin(struct http_wait *wait, struct MHD_Connection *connection, enum http_wait_how how,
                      void (*done)(struct http_wait *wait))
@@ -95,7 +95,7 @@ void http_wait_end(struct http_wait *wait)
     pthread_mutex_unlock(&loop->lock);
 }
 
-/* --- the door ------------------------------------------------------------------------------------------ */
+/* --- the door --------------------------------------------------------------------------------------- */
 
 /* Another loop that has fewer connections lets in first, so that all have work. One of them always may, and
  * waits for who comes, as long as there is room: whenever that may be another than before, it is woken. */
@@ -164,7 +164,7 @@ void http_loop_count_out(struct http_loop *loop)
         wake_others(loop);
 }
 
-/* --- a turn -------------------------------------------------------------------------------------------- */
+/* --- a turn ----------------------------------------------------------------------------------------- */
 
 static void hand_over(struct http_loop *loop)
 {
@@ -258,7 +258,7 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* --- start and end ------------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------------- */
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data, size_t *bytes,

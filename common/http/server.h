@@ -71,7 +71,7 @@ int64_t http_server_tick_ms(const struct http_server *server);
 /* Read token and certificates anew; what cannot be read is logged and stays as it was. */
 void http_server_reload(struct http_server *server);
 
-/* --- for the hooks ------------------------------------------------------------------------------------- */
+/* --- for the hooks ---------------------------------------------------------------------------------- */
 
 /* Who is at the other end; NULL when memory was out as it connected. */
 struct client *http_client(struct MHD_Connection *connection);

@@ -27,7 +27,7 @@ struct tls {
     uint64_t generations;
 };
 
-/* --- the files ----------------------------------------------------------------------------------------- */
+/* --- the files -------------------------------------------------------------------------------------- */
 
 static int read_pem(const char *what, const char *path, struct buf *text, struct err *err)
 {
@@ -115,7 +115,7 @@ static int read_all(const struct http_settings *settings, struct tls_credentials
     return rc;
 }
 
-/* --- generations --------------------------------------------------------------------------------------- */
+/* --- generations ------------------------------------------------------------------------------------ */
 
 /* Under the lock. The newest stays, and what is in use. */
 static void collect(struct tls *tls)
@@ -190,7 +190,7 @@ void tls_end(struct tls *tls, struct tls_credentials *credentials)
     pthread_mutex_unlock(&tls->lock);
 }
 
-/* --- connections --------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------------ */
 
 /* The names of the CAs are not told to the client: it shows what it has, whichever they are. */
 struct tls_credentials *tls_begin(struct tls *tls, gnutls_session_t session)

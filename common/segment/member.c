@@ -46,7 +46,7 @@ static void put_u16(uint8_t *p, uint32_t value)
     p[1] = (uint8_t)(value >> 8);
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------- */
 
 size_t member_bound(size_t raw_bytes)
 {
@@ -143,7 +143,7 @@ int member_encode_head(const char *json, size_t json_bytes, uint32_t mtime, void
     return 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 /* What S p says and clause 1 asks of it. */
 static enum member_status parse_field(const uint8_t *p, struct member *m)
@@ -297,7 +297,7 @@ enum member_status member_check_deep(struct codec *codec, const void *data, cons
     return rows == member->rows ? MEMBER_OK : MEMBER_BAD_ROWS;
 }
 
-/* --- words ---------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------------ */
 
 struct status_words {
     const char *word, *text;

@@ -23,7 +23,7 @@ void rows_init(struct rows_scanner *s, enum segment_format format, size_t row_ma
     *s = (struct rows_scanner){.format = format, .row_max = row_max, .may_open = true};
 }
 
-/* --- one byte ------------------------------------------------------------------------------------- */
+/* --- one byte --------------------------------------------------------------------------------------- */
 
 /* Whether a row ends with c. */
 static inline bool step(struct rows_scanner *s, bool is_csv, char c)
@@ -61,7 +61,7 @@ static enum rows_status scan_bytes(struct rows_scanner *s, bool is_csv, const ch
     return ROWS_OK;
 }
 
-/* --- 64 bytes ------------------------------------------------------------------------------------- */
+/* --- 64 bytes --------------------------------------------------------------------------------------- */
 
 /* A machine's way to look at 64 bytes. */
 struct eye {
@@ -187,7 +187,7 @@ static void scan_json(struct rows_scanner *s, const char *data, size_t bytes, st
     scan_groups(&eye, s, false, data, bytes, found);
 }
 
-/* --- interface ------------------------------------------------------------------------------------ */
+/* --- interface -------------------------------------------------------------------------------------- */
 
 enum rows_status rows_scan(struct rows_scanner *s, const char *data, size_t bytes, struct rows_found *found)
 {

@@ -126,7 +126,7 @@ static int remove_empty(const struct adoption *a, const char *file)
     return adopt_remove(a, file, "no rows in it");
 }
 
-/* --- one file ------------------------------------------------------------------------------------ */
+/* --- one file --------------------------------------------------------------------------------------- */
 
 /* A file that has no valid member at all and yet is more than an interrupted first write, or a hole that a
  * power cut left: a human should see it. */
@@ -279,7 +279,7 @@ static int remove_part(const struct adoption *a, struct orphan *orphan)
     return rc ? adopt_leave(a, orphan->file, rc, "unlink an unfinished copy") : remove_empty(a, orphan->file);
 }
 
-/* --- all of them --------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------ */
 
 static bool is_to_be_left(const struct adoption *a, const char *file, adopter *adopt)
 {

@@ -14,7 +14,7 @@
 #include "common/spool/reader.h"
 #include "common/spool/writer.h"
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 static int walk_markers(int fd, marker_visit *visit, void *arg, uint64_t *end)
 {
@@ -90,7 +90,7 @@ int landings_read(const struct spool *spool, bool durable, marker_visit *visit, 
     return rc;
 }
 
-/* --- adopting ------------------------------------------------------------------------------------------ */
+/* --- adopting --------------------------------------------------------------------------------------- */
 
 static int cut_to(const struct adoption *a, const struct orphan *orphan, uint64_t end)
 {

@@ -16,7 +16,7 @@ enum { FOLD_BYTES = 4 << 20, LINE_BYTES = SPOOL_NAME_BYTES + 64, TEXT_BYTES_MAX 
 static const char log_name[] = "arrivals.log", folding_name[] = "arrivals.folding",
                   sums_name[] = "arrivals.json";
 
-/* --- understanding ------------------------------------------------------------------------------ */
+/* --- understanding ---------------------------------------------------------------------------------- */
 
 struct note {
     uint64_t id;
@@ -99,7 +99,7 @@ static int add_notes(struct arrivals *arrivals, const struct note *notes, size_t
     return 0;
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------ */
 
 struct stamp {
     int64_t inode, mtime_ns;
@@ -190,7 +190,7 @@ static int add_folding(struct arrivals *arrivals, int state, const struct stamp 
     return add_log(arrivals, state, folding_name, false);
 }
 
-/* --- folding: under the log's exclusive lock ---------------------------------------------------- */
+/* --- folding: under the log's exclusive lock -------------------------------------------------------- */
 
 /* Sums first, then the log goes; whoever is killed between them leaves what the next one knows by its stamp.
  */
@@ -221,7 +221,7 @@ static void fold(int state)
         log_warn("arrivals-not-folded", log_s("cause", strerror(-rc)));
 }
 
-/* --- noting ------------------------------------------------------------------------------------- */
+/* --- noting ----------------------------------------------------------------------------------------- */
 
 /* The log, locked; it may be renamed by who folds between our open and our lock. */
 static int open_log(int state, off_t *bytes)
@@ -264,7 +264,7 @@ void arrivals_note(const struct spool *spool, const char *db_folder, const char 
     crash_point("arrivals:after-note");
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------------- */
 
 int arrivals_read(struct arrivals *arrivals, const struct spool *spool)
 {

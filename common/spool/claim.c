@@ -49,8 +49,7 @@ int claim_read(struct claim *claim, enum claim_state *state, struct buf *plan)
     return rc;
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------------ */
 
 /* The directories above it, in which its name and that of the database's folder are new. */
 static int sync_parents(struct claim *claim)
@@ -85,8 +84,7 @@ int claim_set_done(struct claim *claim)
     return rc;
 }
 
-/* --- what is in it ----------------------------------------------------------------------------------------
- */
+/* --- what is in it ---------------------------------------------------------------------------------- */
 
 static bool has_suffix(const char *name, const char *suffix)
 {
@@ -137,9 +135,7 @@ int claim_each_temporary(struct claim *claim, claim_visit *visit, void *arg)
     return each_entry(claim, is_temporary, visit, arg);
 }
 
-/* --- its end
- * ------------------------------------------------------------------------------------------------
- */
+/* --- its end ---------------------------------------------------------------------------------------- */
 
 static int unlink_name(int dir, const char *name)
 {

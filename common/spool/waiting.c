@@ -27,8 +27,7 @@ void waiting_fini(struct waiting *waiting)
     waiting_init(waiting);
 }
 
-/* --- groups ------------------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------------- */
 
 static size_t chain_of(const struct waiting *waiting, const char *table, bool has_schema,
                        uint64_t schema_hash, enum segment_format format)
@@ -129,8 +128,7 @@ static void drop_empty_groups(struct waiting *waiting)
         link_group(waiting, (uint32_t)i);
 }
 
-/* --- segments
- * ------------------------------------------------------------------------------------------------ */
+/* --- segments --------------------------------------------------------------------------------------- */
 
 static int by_group_and_id(const void *a, const void *b)
 {
@@ -319,7 +317,7 @@ int waiting_scan(struct waiting *waiting, const struct spool *spool, enum spool_
     return rc;
 }
 
-/* --- what others read ----------------------------------------------------------------------------------- */
+/* --- what others read ------------------------------------------------------------------------------- */
 
 void waiting_name(const struct waiting *waiting, const struct waiting_group *group, size_t index,
                   char file[static NAME_FILE_MAX_BYTES + 1])

@@ -128,7 +128,7 @@ struct waiting_group *waiting_next_due(struct waiting *waiting, const struct bat
     return NULL;
 }
 
-/* --- new data beside old --------------------------------------------------------------------------- */
+/* --- new data beside old ---------------------------------------------------------------------------- */
 
 static int64_t age_of(uint64_t id, int64_t wall_ms)
 {

@@ -31,7 +31,7 @@ const char *writer_active_name(const struct writer *w, char name[static SPOOL_NA
     return name;
 }
 
-/* --- what it costs ------------------------------------------------------------------------------- */
+/* --- what it costs ---------------------------------------------------------------------------------- */
 
 int64_t writer_allocated(int fd)
 {
@@ -85,7 +85,7 @@ int writer_open_folder(struct writer *w, enum spool_queue queue, bool durable)
     return dir;
 }
 
-/* --- creation ------------------------------------------------------------------------------------ */
+/* --- creation --------------------------------------------------------------------------------------- */
 
 static int write_at(int fd, const uint8_t *data, size_t bytes, uint64_t offset)
 {
@@ -186,7 +186,7 @@ int writer_create(struct writer *w, struct spool *spool, struct lease *lease,
               : 0;
 }
 
-/* --- appending ----------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------------- */
 
 /* Of the lease, for bytes beyond what the file has. */
 static int64_t append_cost(const struct writer *w, size_t bytes)
@@ -259,7 +259,7 @@ void writer_rollback(struct writer *w, const struct writer_mark *mark)
     writer_account(w);
 }
 
-/* --- parking ------------------------------------------------------------------------------------- */
+/* --- parking ---------------------------------------------------------------------------------------- */
 
 int writer_park(struct writer *w)
 {

@@ -18,7 +18,7 @@ enum {
     DECLINED_MAX = 16, /* after so many times one by one, syncfs is tried again */
 };
 
-/* --- which way ------------------------------------------------------------------------------------- */
+/* --- which way -------------------------------------------------------------------------------------- */
 
 /* What was measured last. Races between threads do no harm. */
 static _Atomic int64_t file_ns = FIRST_FILE_NS, all_ns;
@@ -35,7 +35,7 @@ static bool is_syncfs_worth_it(size_t count)
     return false;
 }
 
-/* --- folders --------------------------------------------------------------------------------------- */
+/* --- folders ---------------------------------------------------------------------------------------- */
 
 /* The distinct folders of a call. There are few databases among the files of one round, or syncfs is used. */
 struct folders {
@@ -74,7 +74,7 @@ static int sync_folders(const struct folders *folders)
     return 0;
 }
 
-/* --- content --------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------------- */
 
 static bool is_dirty(const struct writer *w)
 {
@@ -169,7 +169,7 @@ size_t writers_sync(struct writer *const *writers, size_t count)
     return failed;
 }
 
-/* --- sealing --------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------------- */
 
 static void prepare(struct sealing *sealing, bool durable)
 {

@@ -34,7 +34,7 @@ static struct site *open_site(struct sites *sites, enum host host, const char *a
     return site;
 }
 
-/* --- in front of storage -------------------------------------------------------------------------------- */
+/* --- in front of storage ---------------------------------------------------------------------------- */
 
 static char *ports_path(const char *data)
 {

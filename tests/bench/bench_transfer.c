@@ -23,7 +23,7 @@
 
 enum { CLIENTS_MAX = 256, FILE_MAX = 1 << 20, ANSWER_MAX = 4096, HEAD_MAX = 1024, THREADS = 2 };
 
-/* --- the server that throws away ----------------------------------------------------------------------- */
+/* --- the server that throws away -------------------------------------------------------------------- */
 
 static enum MHD_Result throw_away(void *arg, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data, size_t *bytes,
@@ -78,7 +78,7 @@ static int run_sink(int argc, char **argv)
     return 0;
 }
 
-/* --- the load ------------------------------------------------------------------------------------------ */
+/* --- the load --------------------------------------------------------------------------------------- */
 
 static struct {
     uint16_t port;

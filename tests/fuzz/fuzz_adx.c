@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "uploader/classify.h"
-#include "uploader/failures.h"
-#include "uploader/resources.h"
-#include "uploader/token_parse.h"
+#include "uploader/adx/classify.h"
+#include "uploader/adx/failures.h"
+#include "uploader/adx/resources.h"
+#include "uploader/token/token_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

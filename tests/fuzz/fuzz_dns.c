@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "peerd/dns_answer.h"
+#include "peerd/ring/dns_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peerd/transfer_body.h"
+#include "peerd/receive/transfer_body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

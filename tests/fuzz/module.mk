@@ -9,13 +9,13 @@ fuzz_base        := $(wildcard common/base/*.c)
 fuzz_name_src    := $(fuzz_segment_src)
 fuzz_conf_src    := $(fuzz_base) $(wildcard common/conf/*.c)
 fuzz_message_src := $(fuzz_base) $(fuzz_segment_src) common/control/message.c common/control/lease_message.c
-fuzz_transfer_src := $(fuzz_base) $(fuzz_segment_src) common/http/target.c peerd/transfer_target.c peerd/transfer_body.c
-fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/plan.c
+fuzz_transfer_src := $(fuzz_base) $(fuzz_segment_src) common/http/target.c peerd/receive/transfer_target.c peerd/receive/transfer_body.c
+fuzz_plan_src    := $(fuzz_base) $(fuzz_segment_src) uploader/batch/plan.c
 
-fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/peer_state.c peerd/peer_state_json.c peerd/overrides.c
-fuzz_adx_src     := $(fuzz_base) $(fuzz_segment_src) $(addprefix uploader/,resource_set.c target.c trust.c failures.c classify.c classify_storage.c \
-                    outcome.c base64.c kql.c token_parse.c)
-fuzz_dns_src     := peerd/dns_answer.c
+fuzz_peer_state_src := $(fuzz_base) $(fuzz_segment_src) common/control/health.c peerd/ring/peer_state.c peerd/ring/peer_state_json.c peerd/failover/overrides.c
+fuzz_adx_src     := $(fuzz_base) $(fuzz_segment_src) $(addprefix uploader/adx/,resource_set.c target.c trust.c failures.c classify.c \
+                    classify_storage.c outcome.c base64.c kql.c) uploader/token/token_parse.c
+fuzz_dns_src     := peerd/ring/dns_answer.c
 fuzz_dns_LIBS    := -lresolv
 
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

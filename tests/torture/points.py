@@ -84,7 +84,7 @@ def is_near(scene_name, point, path):
 
 
 # Points that tests die at by name, rather than a scene: damage between two parts (uploader_damage.bats), the notes for audit (test_arrivals.c).
-DRIVEN_ELSEWHERE = ("uploader/rescue", "common/spool/arrivals")
+DRIVEN_ELSEWHERE = ("uploader/batch/rescue", "common/spool/arrivals")
 
 
 def named_in_tests():

@@ -94,7 +94,7 @@ static void *real_of(const char *name)
     return found;
 }
 
-/* --- is it one of ours? ---------------------------------------------------------------------------- */
+/* --- is it one of ours? ----------------------------------------------------------------------------- */
 
 static bool is_kind(const char *kind)
 {
@@ -219,7 +219,7 @@ static bool strikes_net(int fd)
     return is_tcp && strikes("net", "tcp");
 }
 
-/* --- opening ------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------------- */
 
 #define MODE_OF(flags)                       \
     mode_t mode = 0;                         \
@@ -282,7 +282,7 @@ int scandirat(int dir, const char *name, struct dirent ***list, int (*filter)(co
     return strikes_at("list", dir, name) ? -1 : REAL(scandirat)(dir, name, list, filter, compare);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------------ */
 
 /* What a struck transfer of `bytes` still does: -1: nothing, it fails. */
 static ssize_t left_of(size_t bytes)
@@ -376,7 +376,7 @@ ssize_t recv(int fd, void *data, size_t bytes, int flags)
     return left < 0 ? -1 : torn(REAL(recv)(fd, data, (size_t)left, flags));
 }
 
-/* --- files and directories ---------------------------------------------------------------------------- */
+/* --- files and directories -------------------------------------------------------------------------- */
 
 #define SIMPLE(type, failed, kind, test, name, parameters, arguments) \
     type name parameters                                              \

@@ -11,8 +11,7 @@
 enum { WRITERS = 6, FILES = 512, STEPS = 6000, SEEDS = 60, DBS = 3 };
 enum { LIMIT = 4 << 20, SEGMENTS = 60 };
 
-/* --- the model: what is really so -------------------------------------------------------------------------
- */
+/* --- the model: what is really so ------------------------------------------------------------------- */
 
 struct model_file {
     uint64_t inode; /* 0: none */
@@ -350,8 +349,7 @@ static void it_never_exceeds_the_limit_and_all_comes_back(void **state)
     free(m);
 }
 
-/* --- single rules
- * ------------------------------------------------------------------------------------------- */
+/* --- single rules ----------------------------------------------------------------------------------- */
 
 static void make(struct account *account, int64_t limit)
 {

@@ -1,7 +1,7 @@
 /* What answers mean, what is done with our copy, and for how long a peer is left alone. */
 #include "tests/unit/unit.h"
 
-#include "peerd/links.h"
+#include "peerd/send/links.h"
 
 static struct answer read_one(struct answer_facts facts)
 {

@@ -1,7 +1,7 @@
 /* What is known of each database: found again, in order, however many come in whatever order. */
 #include "tests/unit/unit.h"
 
-#include "peerd/board.h"
+#include "peerd/failover/board.h"
 
 static void test_many(void **state UNUSED)
 {

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 
 #include "common/base/file.h"
-#include "peerd/dns_answer.h"
+#include "peerd/ring/dns_answer.h"
 #include "peerd/settings.h"
 
 static struct buf message;

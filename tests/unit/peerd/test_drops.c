@@ -11,8 +11,8 @@
 #include "common/base/journal.h"
 #include "common/segment/codec.h"
 #include "common/spool/reader.h"
-#include "peerd/drop_policy.h"
-#include "peerd/drops.h"
+#include "peerd/failover/drop_policy.h"
+#include "peerd/failover/drops.h"
 
 enum { ROWS = 7, FILES = 6 };
 
@@ -25,8 +25,7 @@ struct fixture {
     struct drops *drops;
 };
 
-/* --- segments ---------------------------------------------------------------------------------------------
- */
+/* --- segments --------------------------------------------------------------------------------------- */
 
 static size_t put_head(struct codec *codec, const struct segment_head *head, uint8_t *out, size_t room)
 {
@@ -114,8 +113,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- what there is ----------------------------------------------------------------------------------------
- */
+/* --- what there is ---------------------------------------------------------------------------------- */
 
 static bool is_in_spool(const struct fixture *f, unsigned n)
 {
@@ -185,8 +183,7 @@ static struct drops_sum drop(struct fixture *f, unsigned from, unsigned count, e
     return sum;
 }
 
-/* --- the tests --------------------------------------------------------------------------------------------
- */
+/* --- the tests -------------------------------------------------------------------------------------- */
 
 static void what_is_dropped_is_recorded_and_gone(void **state)
 {
@@ -321,8 +318,7 @@ static void an_archive_in_the_spool_is_refused(void **state)
     }
 }
 
-/* --- dying at each step -----------------------------------------------------------------------------------
- */
+/* --- dying at each step ----------------------------------------------------------------------------- */
 
 /* In a child that dies at `point`, the nth time. */
 static void die_at(struct fixture *f, const char *point, enum drop_fate fate, int64_t rotate_bytes)
@@ -469,8 +465,7 @@ static void an_archive_may_be_on_another_file_system(void **state)
     assert_int_equal(content.rows, ROWS);
 }
 
-/* --- the policy -------------------------------------------------------------------------------------------
- */
+/* --- the policy ------------------------------------------------------------------------------------- */
 
 static void the_policy_holds_what_it_need_not_give_up(void **state)
 {

@@ -2,14 +2,13 @@
  * late. Views are random from a seed, which a failure names. */
 #include "tests/unit/unit.h"
 
-#include "peerd/failover.h"
+#include "peerd/failover/failover.h"
 
 enum { MEMBERS = 5, TABLES = 40, ROUNDS = 3000 };
 
 static const char *const dbs[] = {"A", "B"};
 
-/* --- random views ----------------------------------------------------------------------------------------
- */
+/* --- random views ----------------------------------------------------------------------------------- */
 
 static uint64_t seed;
 
@@ -114,8 +113,7 @@ static struct failover_route route_table(const struct view *view, const char *db
     return failover_route(view, &now, db, &segment);
 }
 
-/* --- what holds of any view -------------------------------------------------------------------------------
- */
+/* --- what holds of any view ------------------------------------------------------------------------- */
 
 static void failover_is_on_exactly_when_nobody_present_reaches_it(void **state)
 {
@@ -346,8 +344,7 @@ static void different_databases_have_different_ones(void **state)
     view_unref(view);
 }
 
-/* --- the operator's word ----------------------------------------------------------------------------------
- */
+/* --- the operator's word ---------------------------------------------------------------------------- */
 
 static void the_operators_word_wins_over_the_rule(void **state)
 {
@@ -385,8 +382,7 @@ static void the_operators_word_wins_over_the_rule(void **state)
     view_unref(view);
 }
 
-/* --- resting ----------------------------------------------------------------------------------------------
- */
+/* --- resting ---------------------------------------------------------------------------------------- */
 
 static void what_was_received_rests_before_it_moves_on(void **state)
 {

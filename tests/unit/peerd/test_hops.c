@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "common/segment/head.h"
-#include "peerd/hops.h"
+#include "peerd/receive/hops.h"
 
 enum { LANDED_S = 1700000000 };
 

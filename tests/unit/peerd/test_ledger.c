@@ -7,7 +7,7 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "peerd/ledger.h"
+#include "peerd/receive/ledger.h"
 
 struct fixture {
     char *path;

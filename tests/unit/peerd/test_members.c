@@ -1,8 +1,8 @@
 /* members.h and roster.h: who is in the view, from what was listed, found and answered. */
 #include "tests/unit/unit.h"
 
-#include "peerd/members.h"
-#include "peerd/roster.h"
+#include "peerd/ring/members.h"
+#include "peerd/ring/roster.h"
 
 enum { HOLD = 5000, OWN_INCARNATION = 1000 };
 
@@ -250,7 +250,7 @@ static void of_one_name_one_counts(void **state)
     }
 }
 
-/* --- roster ------------------------------------------------------------------------------------ */
+/* --- roster ----------------------------------------------------------------------------------------- */
 
 static void a_roster_is_replaced_as_a_whole(void **state)
 {

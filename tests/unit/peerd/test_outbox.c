@@ -2,8 +2,8 @@
  * upload/. */
 #include "tests/unit/spool/fixture.h"
 
-#include "peerd/body.h"
-#include "peerd/outbox.h"
+#include "peerd/send/body.h"
+#include "peerd/send/outbox.h"
 
 struct box {
     struct fixture *f;
@@ -84,8 +84,7 @@ static void assert_gone(struct box *box)
     assert_int_equal(spool_place_open(&box->f->spool, &box->place, false), -ENOENT);
 }
 
-/* --- freezing and what is sent
- * ------------------------------------------------------------------------------ */
+/* --- freezing and what is sent ---------------------------------------------------------------------- */
 
 static void what_is_frozen_is_what_is_sent(void **state)
 {
@@ -237,8 +236,7 @@ static void received_segments_are_not_sent_on(void **state)
     box_free(box);
 }
 
-/* --- ends
- * ---------------------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------------- */
 
 static void what_is_done_is_counted_once_and_gone(void **state)
 {

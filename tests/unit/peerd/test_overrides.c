@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/base/file.h"
-#include "peerd/board_file.h"
+#include "peerd/failover/board_file.h"
 
 enum { HOUR = 3600 * 1000 };
 

@@ -1,8 +1,8 @@
 /* peer_state.h: what is written is understood, what is not as it should be is refused and said. */
 #include "tests/unit/unit.h"
 
-#include "peerd/own.h"
-#include "peerd/peer_state.h"
+#include "peerd/ring/own.h"
+#include "peerd/ring/peer_state.h"
 
 static struct err err;
 
@@ -147,7 +147,7 @@ static void names(void **unused)
         assert_false(peer_name_is_valid(bad[i]));
 }
 
-/* --- our own ----------------------------------------------------------------------------------- */
+/* --- our own ---------------------------------------------------------------------------------------- */
 
 static struct peer_state *build(const struct peer_state *before, const char *uploader, const char *guard)
 {

@@ -1,7 +1,7 @@
 /* presence.h: its table, and what holds however a member flaps. */
 #include "tests/unit/unit.h"
 
-#include "peerd/presence.h"
+#include "peerd/ring/presence.h"
 
 enum { HOLD = 5000 };
 
@@ -111,7 +111,7 @@ static void expelled_is_away_at_once_and_comes_back_as_others(void **state)
     assert_true(presence_is_present(&p));
 }
 
-/* --- any history ------------------------------------------------------------------------------- */
+/* --- any history ------------------------------------------------------------------------------------ */
 
 static uint64_t seed;
 

@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-#include "peerd/ring.h"
-#include "peerd/view.h"
+#include "peerd/ring/ring.h"
+#include "peerd/ring/view.h"
 
 enum { PLACES_MAX = 64, KEYS = 2000 };
 

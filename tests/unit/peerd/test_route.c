@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/segment/flake.h"
-#include "peerd/route.h"
+#include "peerd/send/route.h"
 
 static const struct route_settings settings = {
     .max_age_ms = 90000, .max_bytes = 1000, .linger_ms = 500, .files = 4};

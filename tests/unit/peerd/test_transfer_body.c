@@ -5,7 +5,7 @@
 #include "common/segment/codec.h"
 #include "common/segment/flake.h"
 #include "common/spool/origin.h"
-#include "peerd/transfer_body.h"
+#include "peerd/receive/transfer_body.h"
 
 struct fixture {
     struct transfer_target target;

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/spool/origin.h"
-#include "peerd/transfer_target.h"
+#include "peerd/receive/transfer_target.h"
 
 static struct transfer_target target_of(const char *text)
 {

@@ -72,7 +72,7 @@ static void test_what_is_none(void **state UNUSED)
     assert_true(marker_read(good, strlen(good), &found, owner));
 }
 
-/* --- walking --- */
+/* --- walking ---------------------------------------------------------------------------------------- */
 
 struct file {
     uint8_t data[16384];

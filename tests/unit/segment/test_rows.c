@@ -3,7 +3,7 @@
 #include "common/segment/rows.h"
 #include "common/segment/rows_mask.h"
 
-/* --- the reference: one byte at a time, nothing clever ------------------------------------------------- */
+/* --- the reference: one byte at a time, nothing clever ---------------------------------------------- */
 
 struct expected {
     bool in_quotes, may_open;

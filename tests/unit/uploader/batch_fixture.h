@@ -8,7 +8,7 @@
 #include <fcntl.h>
 
 #include "common/base/file.h"
-#include "uploader/part.h"
+#include "uploader/batch/part.h"
 
 enum { BLOCKS = 7, BLOCK_RAW_BYTES = 400 };
 

@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-#include "uploader/body.h"
+#include "uploader/batch/body.h"
 
 enum { BYTES_MAX = 8192, RAW_BYTES = BLOCKS * BLOCK_RAW_BYTES };
 

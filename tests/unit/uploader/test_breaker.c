@@ -61,8 +61,7 @@ static void open_it(struct bench *t, enum verdict verdict)
     assert_int_equal(t->b.state, BREAKER_OPEN);
 }
 
-/* --- the way round
- * ------------------------------------------------------------------------------------------- */
+/* --- the way round ---------------------------------------------------------------------------------- */
 
 static void it_opens_by_count_and_time(void **state)
 {
@@ -275,8 +274,7 @@ static void hurry_asks_at_once(void **state)
     assert_true(is_away(&t)); /* asking is not knowing */
 }
 
-/* --- properties, over random sequences of events
- * ------------------------------------------------------------- */
+/* --- properties, over random sequences of events ---------------------------------------------------- */
 
 struct heard {
     enum breaker_source source;

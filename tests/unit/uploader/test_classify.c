@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "uploader/classify.h"
+#include "uploader/adx/classify.h"
 
 #define ERROR(code, type, message, permanent)                                                 \
     "{\"error\":{\"code\":\"" code "\",\"message\":\"Request is invalid.\",\"@type\":\"" type \

@@ -1,9 +1,9 @@
 /* What ADX says of blobs that it could not ingest, and what that means for their rows: adx.md §2.6, §6. */
 #include "tests/unit/unit.h"
 
-#include "uploader/base64.h"
-#include "uploader/failures.h"
-#include "uploader/plan.h"
+#include "uploader/adx/base64.h"
+#include "uploader/adx/failures.h"
+#include "uploader/batch/plan.h"
 
 static const struct {
     const char *code, *kind;
@@ -110,7 +110,7 @@ static void the_question_is_about_the_time_since(void **state)
     buf_fini(&csl);
 }
 
-/* --- the steps on disk ---------------------------------------------------------------------------------- */
+/* --- the steps on disk ------------------------------------------------------------------------------ */
 
 static void the_steps_of_a_blob_are_read_back(void **state)
 {

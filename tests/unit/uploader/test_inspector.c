@@ -6,7 +6,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/spool/origin.h"
-#include "uploader/inspector.h"
+#include "uploader/batch/inspector.h"
 
 enum { BLOCKS = 3, FILE_MAX = 1 << 20 };
 

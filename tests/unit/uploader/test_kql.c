@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "uploader/kql.h"
+#include "uploader/adx/kql.h"
 
 static void expect(struct buf *buf, int rc, const char *text)
 {

@@ -1,7 +1,7 @@
 /* Which of ADX's doors a batch takes, and what follows when streaming did not do: adx.md §3. */
 #include "tests/unit/unit.h"
 
-#include "uploader/mode.h"
+#include "uploader/adx/mode.h"
 
 enum { SMALL = 4 << 20, LARGE = SMALL + 1 };
 

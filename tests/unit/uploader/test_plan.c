@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "uploader/plan.h"
+#include "uploader/batch/plan.h"
 
 static void make_plan(struct plan *plan, unsigned files)
 {

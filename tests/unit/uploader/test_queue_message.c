@@ -4,9 +4,9 @@
 
 #include <jansson.h>
 
-#include "uploader/base64.h"
-#include "uploader/queue_message.h"
-#include "uploader/uuid.h"
+#include "uploader/adx/base64.h"
+#include "uploader/adx/queue_message.h"
+#include "uploader/adx/uuid.h"
 
 static struct queue_message example(void)
 {

@@ -1,7 +1,7 @@
 /* Storage accounts by what came of them in the last minute: adx.md §2.2. */
 #include "tests/unit/unit.h"
 
-#include "uploader/ranking.h"
+#include "uploader/adx/ranking.h"
 
 static struct mono at(int64_t seconds)
 {

@@ -2,9 +2,9 @@
  * hidden. */
 #include "tests/unit/unit.h"
 
-#include "uploader/blob.h"
-#include "uploader/classify.h"
-#include "uploader/resources.h"
+#include "uploader/adx/blob.h"
+#include "uploader/adx/classify.h"
+#include "uploader/adx/resources.h"
 
 #define XML(code) "<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>Words.\nTime</Message></Error>"
 
@@ -72,7 +72,7 @@ static void secrets_become_stars(void **state)
     }
 }
 
-/* --- what is lent --------------------------------------------------------------------------------------- */
+/* --- what is lent ----------------------------------------------------------------------------------- */
 
 static json_t *table(const char *columns, const char *rows)
 {
@@ -134,7 +134,7 @@ static void an_answer_that_does_not_do_is_an_error(void **state)
     assert_null(set);
 }
 
-/* --- the cache, with an endpoint that is a function ----------------------------------------------------- */
+/* --- the cache, with an endpoint that is a function ------------------------------------------------- */
 
 struct endpoint {
     unsigned asked;
@@ -224,7 +224,7 @@ static void an_account_that_fails_is_tried_last(void **state)
     resources_free(r);
 }
 
-/* --- names ---------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------------ */
 
 static void a_blob_is_called_by_what_is_in_it(void **state)
 {

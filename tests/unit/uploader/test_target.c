@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "uploader/adx.h"
-#include "uploader/target.h"
+#include "uploader/adx/adx.h"
+#include "uploader/adx/target.h"
 
 static void good_targets(void **state)
 {

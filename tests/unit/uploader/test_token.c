@@ -2,9 +2,9 @@
 #include "tests/unit/unit.h"
 
 #include "common/base/clock.h"
-#include "uploader/token_command.h"
-#include "uploader/token_source.h"
-#include "uploader/trust.h"
+#include "uploader/adx/trust.h"
+#include "uploader/token/token_command.h"
+#include "uploader/token/token_source.h"
 
 enum { NOW_S = 1800000000, HOUR_MS = 3600000 };
 
@@ -129,8 +129,7 @@ static void metadata(void **state)
     assert_int_equal(token_parse_metadata("<html>", 6, &audience, &err), -EINVAL);
 }
 
-/* --- trust
- * ------------------------------------------------------------------------------------------------- */
+/* --- trust ------------------------------------------------------------------------------------------ */
 
 static void endpoints(void **state)
 {
@@ -201,8 +200,7 @@ static void sign_in_services(void **state)
             fail_msg("%s by %s", cases[i].url, cases[i].login);
 }
 
-/* --- which source
- * ------------------------------------------------------------------------------------------ */
+/* --- which source ----------------------------------------------------------------------------------- */
 
 static void auto_takes_the_first_that_is_there(void **state)
 {
@@ -233,8 +231,7 @@ static void auto_takes_the_first_that_is_there(void **state)
     assert_int_equal(token_auth_of(&o, cluster), AUTH_NONE);
 }
 
-/* --- commands
- * ---------------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------------- */
 
 static void commands_are_split_as_a_shell_does(void **state)
 {

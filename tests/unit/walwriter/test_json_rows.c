@@ -111,7 +111,7 @@ static void agrees_with_jansson_on_cases(void **state)
     assert_true(is_good("{\"a\\u0000b\":1}", 14));
 }
 
-/* --- mutations ------------------------------------------------------------------------------------- */
+/* --- mutations -------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(uint64_t *state)
 {
