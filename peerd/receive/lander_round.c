@@ -265,39 +265,42 @@ static void write_landing(struct lander *lander, struct landing *landing, struct
         landings_finish(&lander->landings, landing);
 }
 
-/* `touched`: the landings of this round, each once. */
-static void write_commits(struct lander *lander, struct round *round)
+/* Each job to the segment that it is for. Returns the list of these segments. */
+static struct landing *sort_by_landing(struct lander *lander, struct round *round)
 {
-    struct landing_job *next;
-    struct landing *touched[256];
-    size_t count = 0;
-    for (struct landing_job *job = round->commits.first; job; job = next) {
+    struct landing *first = NULL, **last = &first;
+    for (struct landing_job *next, *job = round->commits.first; job; job = next) {
         struct err err;
         struct landing *landing;
         next = job->next;
-        int rc = count == ARRAY_LEN(touched) ? -EMFILE : 0;
-        if (rc == 0)
-            rc = landings_get(&lander->landings, &job->key, job->since_ms, &landing, &err);
-        else
-            err_set(&err, rc, "too many tables at once");
+        int rc = landings_get(&lander->landings, &job->key, job->since_ms, &landing, &err);
         if (rc) {
             fail(lander, job, rc, &err);
             landing_jobs_add(&round->answers, job);
             continue;
         }
-        if (!landing->jobs.first)
-            touched[count++] = landing;
+        if (!landing->jobs.first) {
+            landing->next_in_round = NULL;
+            *last = landing;
+            last = &landing->next_in_round;
+        }
         landing_jobs_add(&landing->jobs, job);
     }
-    for (size_t i = 0; i < count; i++) {
-        struct landing *landing = touched[i];
+    return first;
+}
+
+static void write_commits(struct lander *lander, struct round *round)
+{
+    struct landing *landing_next;
+    for (struct landing *landing = sort_by_landing(lander, round); landing; landing = landing_next) {
         struct landing_job *jobs = landing->jobs.first;
+        landing_next = landing->next_in_round; /* written, it may be finished */
         landing->jobs = (struct landing_jobs){0};
         for (struct landing_job *job = jobs; job; job = job->next)
             job->own = landing; /* until the end of the round */
         write_landing(lander, landing, jobs);
         round->has_stored = true;
-        for (struct landing_job *job = jobs; job; job = next) {
+        for (struct landing_job *job = jobs, *next; job; job = next) {
             next = job->next;
             landing_jobs_add(&round->answers, job);
         }

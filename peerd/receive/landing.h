@@ -50,6 +50,7 @@ struct landing {
     size_t head_bytes;
     bool is_own, is_touched;
     struct landing_jobs jobs; /* of this round */
+    struct landing *next_in_round;
 };
 
 struct landing_settings {
