@@ -11,7 +11,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import tempfile
 import threading
@@ -309,13 +308,8 @@ class Storm(storm.Storm):
         return f"{blind}; messages {json.dumps(states)}; met faults {json.dumps(dict(self.adx.hits))}; died at {len(self.points)} named points"
 
     def end(self):
-        self.is_over.set()
-        for daemon in self.daemons.values():
-            if daemon.is_running():
-                daemon.child.kill()
-                daemon.child.wait()
         self.cloud.stop()
-        shutil.rmtree(self.top, ignore_errors=True)
+        super().end()
 
 
 def one(rig, seed, mode, seconds):
