@@ -10,8 +10,9 @@
 #include "peerd/ring/membership.h"
 
 enum {
-    LOOK_MS = 1000,  /* words end, and members tell some, without a new view */
-    GUARD_MS = 2000, /* diskguard may have been started anew: it is told again */
+    LOOK_MS = 1000,   /* words end, and members tell some, without a new view */
+    TOLD_MS = 2000,   /* diskguard may have been started anew: it is told again */
+    UNHEARD_MS = 500, /* somebody was not there, or too busy to answer */
     ANSWER_MS = 200,
     ARCHIVE_RETRY_MS = 30000,
 };
@@ -77,15 +78,18 @@ int failing_seed(const struct peerd *peerd, struct peer_state *first)
 
 /* --- telling ---------------------------------------------------------------------------------------- */
 
-/* A hint: who does not hear it is told again, or finds out by itself. */
-static void ask(struct ctl_client *client, const char *op, json_t *take_request)
+/* A hint: who does not hear it is told again, or finds out by itself. Was it heard? */
+static bool ask(struct ctl_client *client, const char *op, json_t *take_request)
 {
     json_t *reply = NULL;
     struct err err;
-    if (ctl_client_is_connected(client) && ctl_client_ask(client, take_request, ANSWER_MS, &reply, &err) != 0)
+    int rc = ctl_client_is_connected(client) ? ctl_client_ask(client, take_request, ANSWER_MS, &reply, &err)
+                                             : err_set(&err, -ENOTCONN, "it is not there");
+    if (rc)
         log_debug("cannot-tell", log_s("op", op), log_s("cause", err.text));
     json_decref(reply);
     json_decref(take_request);
+    return rc == 0;
 }
 
 /* Some member reaches it again, and we do not yet. Most likely we are about to: our uploader is to find out
@@ -96,7 +100,7 @@ static void stay_a_while(struct failing *failing, struct board_entry *entry)
     json_t *request = message_request("probe");
     entry->stay_until = mono_after(FAILOVER_REST_MS);
     json_object_set_new(request, "db", json_string(entry->db));
-    ask(failing->uploader, "probe", request);
+    (void)ask(failing->uploader, "probe", request);
 }
 
 static void tell_change(void *arg, enum board_change change, struct board_entry *entry, const char *was_at)
@@ -167,11 +171,11 @@ static void tell_peers(struct peerd *peerd)
         log_warn("cannot-tell-peers", log_s("cause", strerror(-rc)));
 }
 
-static void tell_list(struct ctl_client *client, const char *op, json_t *take_names)
+static bool tell_list(struct ctl_client *client, const char *op, json_t *take_names)
 {
     json_t *request = message_request(op);
     json_object_set_new(request, "databases", take_names);
-    ask(client, op, request);
+    return ask(client, op, request);
 }
 
 /* diskguard: these may have failover-share of the budget together, and no more. uploader: these move on from
@@ -181,7 +185,6 @@ static void tell_neighbours(struct peerd *peerd)
     struct failing *failing = peerd->failing;
     json_t *active = json_array(), *leaving = json_array();
     struct view *view = views_get(&peerd->views);
-    failing->guard_due = mono_after(GUARD_MS);
     for (size_t i = 0; i < failing->board.count; i++) {
         const char *db = failing->board.list[i].db;
         const struct failover now = failing_look(peerd, view, db);
@@ -191,8 +194,9 @@ static void tell_neighbours(struct peerd *peerd)
             json_array_append_new(leaving, json_string(db));
     }
     view_unref(view);
-    tell_list(failing->guard, "failover", active);
-    tell_list(failing->uploader, "release", leaving);
+    bool is_heard = tell_list(failing->guard, "failover", active);
+    is_heard = tell_list(failing->uploader, "release", leaving) && is_heard;
+    failing->told_due = mono_after(is_heard ? TOLD_MS : UNHEARD_MS);
 }
 
 /* --- at work ---------------------------------------------------------------------------------------- */
@@ -228,10 +232,9 @@ void failing_update(struct peerd *peerd)
         if (failing_store(peerd, &err) != 0)
             log_warn("failover-not-stored", log_s("cause", err.text),
                      log_s("meaning", "a restart may forget it for a moment"));
+        tell_neighbours(peerd);
         tell_peers(peerd);
     }
-    if (has_changed || mono_is_past(failing->guard_due))
-        tell_neighbours(peerd);
 }
 
 static int64_t step(struct peerd *peerd)
@@ -242,7 +245,9 @@ static int64_t step(struct peerd *peerd)
     view_unref(view);
     if (is_new || mono_is_past(failing->look_due))
         failing_update(peerd);
-    return mono_left_ms(failing->look_due);
+    if (mono_is_past(failing->told_due))
+        tell_neighbours(peerd);
+    return mono_left_ms(mono_earlier(failing->look_due, failing->told_due));
 }
 
 struct failover failing_look(const struct peerd *peerd, const struct view *view, const char *db)

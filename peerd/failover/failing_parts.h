@@ -11,9 +11,9 @@ struct failing {
     struct ctl_client *guard, *uploader;
     enum drop_policy policy;
     bool is_observing;
-    bool has_news;                                /* an operator said something here */
-    struct mono look_due, guard_due, archive_due; /* archive_due: it failed, it is not tried before */
-    uint64_t version;                             /* of the view that was looked at last */
+    bool has_news;                               /* an operator said something here */
+    struct mono look_due, told_due, archive_due; /* archive_due: it failed, it is not tried before */
+    uint64_t version;                            /* of the view that was looked at last */
 };
 
 /* Apply the rule now, and tell whoever is to know. */
