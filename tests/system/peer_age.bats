@@ -124,7 +124,8 @@ is_since() { [ "$(since "$1")" = "$(begun "$2")" ]; } # FILE NAME
     stop rcv KILL || :
     # Ours goes back by an hour: what is from the future then is uploaded all the same.
     off_by $((-60 * MINUTE)) peerd --spool "$SPOOL" --name n1 --no-guard --once
-    start up off_by $((-120 * MINUTE)) uploader --spool "$SPOOL" --no-guard --database "D=dir:$T/out" --batch-age 200ms --scan-interval 50ms
+    set_clock $((-120 * MINUTE))
+    start up env "${CLOCK[@]}" uploader --spool "$SPOOL" --no-guard --database "D=dir:$T/out" --batch-age 200ms --scan-interval 50ms
     wait_until 20 eval '[ "$(zcat "$T"/out/D/T/*.gz | sort -n)" = "$(seq 1 30)" ]'
 }
 

@@ -44,9 +44,15 @@ off_by() {
     local ms=$1
     shift
     [ "$ms" != 0 ] || { "$@"; return; }
-    echo "$ms" >"$T/shift.$ms"
-    env CLOCK_SHIFT_FILE="$T/shift.$ms" LD_PRELOAD="$REPO/${BUILD:-build}/tests/clockshim.so" \
-        ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@"
+    set_clock "$ms"
+    env "${CLOCK[@]}" "$@"
+}
+
+# set_clock MILLISECONDS: CLOCK becomes what env needs for a clock that is off; for start(), which must know the program itself, not a shell.
+set_clock() {
+    echo "$1" >"$T/shift.$1"
+    CLOCK=("CLOCK_SHIFT_FILE=$T/shift.$1" "LD_PRELOAD=$REPO/${BUILD:-build}/tests/clockshim.so"
+        "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0")
 }
 
 # faulty KIND N TIMES ERRNO ROOT: what LD_PRELOAD wants, for receiver: its calls on files below ROOT fail.
